@@ -1,0 +1,81 @@
+package messages
+
+// What discovery tells the stores. A batch is applied additions first in the order workloads, policies, services,
+// and removals in reverse. Each store gets its own part as one message per bounded chunk.
+
+// UpdateWorkloads adds or replaces workloads and removes others; removals are applied first. The workload store passes
+// what changed on to the service store, as UpdateEndpoints.
+type UpdateWorkloads struct {
+	Stamp
+	Set    []WorkloadUpdate
+	Remove []string
+	// Reset forgets everything that is not in Set: a full re-delivery.
+	Reset bool
+}
+
+// UpdateServices adds or replaces services and removes others.
+type UpdateServices struct {
+	Stamp
+	Set    []ServiceUpdate
+	Remove []NamespacedHostname
+	Reset  bool
+}
+
+// UpdateEndpoints tells the service store which workloads exist, with their port mappings. Endpoints of services that
+// are not there yet are staged.
+type UpdateEndpoints struct {
+	Stamp
+	Set    []WorkloadUpdate
+	Remove []string
+	Reset  bool
+}
+
+// UpdatePolicies adds or replaces policies and removes others, by key.
+type UpdatePolicies struct {
+	Stamp
+	Set    []*Authorization
+	Remove []string
+	Reset  bool
+}
+
+// Applied answers an update that was sent with a sender: the store's version after it.
+type Applied struct {
+	Version uint64
+}
+
+// StoreLost is told to discovery when a store started afresh after a crash: it must be delivered its state again, and
+// answers nothing that policy could deny until then.
+type StoreLost struct {
+	Role string
+}
+
+// DumpState asks a store for everything it holds, for the admin page.
+type DumpState struct {
+	Question
+}
+
+// WorkloadsDumped, ServicesDumped and PoliciesDumped answer DumpState; the slices are frozen and sorted.
+type WorkloadsDumped struct {
+	Answer
+	Workloads []*Workload
+}
+
+// ServicesDumped answers DumpState at the service store.
+type ServicesDumped struct {
+	Answer
+	Services []ServiceDump
+	// Staged are the endpoints whose service is not known: by service, then by workload uid.
+	Staged map[NamespacedHostname]map[string]Endpoint
+}
+
+// ServiceDump is a service with its eligible endpoints by workload uid.
+type ServiceDump struct {
+	Service   *Service
+	Endpoints map[string]Endpoint
+}
+
+// PoliciesDumped answers DumpState at the policy store.
+type PoliciesDumped struct {
+	Answer
+	Policies []*Authorization
+}
