@@ -52,10 +52,16 @@ type Recorder struct {
 	RootID, ConnectID SpanID
 	// ParentID is the remote parent, a span of a peer that exports it; zero makes the first span a root.
 	ParentID SpanID
+	// RemoteTraceID and RemoteSpanID are a peer's context that is no parent, because nobody exports it or keeping its
+	// spans can't be asked any more; the first span links to it. Zero means none.
+	RemoteTraceID TraceID
+	RemoteSpanID  SpanID
 	// Sampled is the head decision.
 	Sampled bool
 	// Keep is set when the spans must be exported whatever the head decision was, and Kept when a peer was told so.
 	Keep bool
+	// Established says that set-up ended without a failure.
+	Established bool
 	// Start is when the flow began.
 	Start time.Time
 	// Dropped counts spans and events beyond the bounds.
