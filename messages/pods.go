@@ -1,0 +1,91 @@
+package messages
+
+import (
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Entrance is the listener that a connection came in by.
+type Entrance uint8
+
+// The entrances.
+const (
+	EntranceOutbound  Entrance = iota // 15001, captured
+	EntrancePlaintext                 // 15006, captured
+	EntranceHBONE                     // 15008
+	EntranceSOCKS5                    // 15080
+)
+
+// String is the component name in logs (spec/dataplane.md §1.1).
+func (e Entrance) String() string {
+	return [...]string{"outbound", "inbound plaintext", "inbound", "socks5"}[e]
+}
+
+// Direction is which way connections of this entrance cross the proxy.
+func (e Entrance) Direction() Direction {
+	if e == EntrancePlaintext || e == EntranceHBONE {
+		return Inbound
+	}
+	return Outbound
+}
+
+// ConnectionAccepted hands a new connection to the pod. It owns Conn: whoever does not take it closes it.
+type ConnectionAccepted struct {
+	Stamp
+	Entrance    Entrance
+	Conn        net.Conn
+	Peer, Local netip.AddrPort
+	At          time.Time
+}
+
+// Undeliver closes the connection.
+func (c *ConnectionAccepted) Undeliver() { _ = c.Conn.Close() }
+
+// Refusable is a CONNECT that can still be refused.
+type Refusable interface {
+	Refuse(status int)
+}
+
+// StreamOpened hands a CONNECT of a peer to the pod: transport/hbone's server stream. It owns Stream.
+type StreamOpened struct {
+	Stamp
+	Stream Refusable
+	// Peer and Local are the tunnel's addresses, Identity the peer's proven identity.
+	Peer, Local netip.AddrPort
+	Identity    Identity
+	At          time.Time
+	// TLSVersion, TLSCipher and TLSCurve describe the tunnel's protection.
+	TLSVersion, TLSCipher, TLSCurve string
+}
+
+// Undeliver refuses the stream: nobody is there to serve it.
+func (s *StreamOpened) Undeliver() { s.Stream.Refuse(ReasonOverCapacity.Status()) }
+
+// SessionEnded says that a peer's HBONE connection is over.
+type SessionEnded struct {
+	Err error
+}
+
+// DrainMode is how patiently a proxy ends (spec/dataplane.md §10.1).
+type DrainMode uint8
+
+// The modes.
+const (
+	DrainGraceful DrainMode = iota
+	DrainImmediate
+)
+
+// Drain ends a proxy: listeners close at once; a graceful drain waits for the connections up to Deadline.
+type Drain struct {
+	Mode     DrainMode
+	Deadline time.Duration
+}
+
+// Drained answers Drain: nothing is left. Cut counts the connections that did not end in time.
+type Drained struct {
+	Ended, Cut int
+}
+
+// StartAccepting opens the doors: the first state has arrived.
+type StartAccepting struct{}
