@@ -70,6 +70,8 @@ type Record struct {
 	ClosedBy string
 	// Failure is nil for a connection that went well.
 	Failure *Failure
+	// CountsSocket says that the open-sockets gauge counts this record; streams of a tunnel are not sockets.
+	CountsSocket bool
 }
 
 // Reason is the record's reason code.
