@@ -3,11 +3,11 @@ package messages
 import "time"
 
 // Stamp rides on every message that actors of a flow exchange: when it was sent, and how long it waited in the
-// mailbox of whoever handled it. The kit fills both.
+// mailbox of whoever handled it.
 type Stamp struct {
 	// Sent is when the message was sent, in nanoseconds of the kit's clock; zero means not stamped.
 	Sent int64
-	// Waited is how long it lay in the receiver's mailbox.
+	// Waited is how long it lay in the receiver's mailbox; the kit fills it in before the message is handled.
 	Waited time.Duration
 }
 
@@ -17,12 +17,18 @@ func (s *Stamp) SentAt() int64 { return s.Sent }
 // ObserveWait notes how long the message lay in the receiver's mailbox.
 func (s *Stamp) ObserveWait(d time.Duration) { s.Waited = d }
 
+// StampSent notes when the message was sent.
+func (s *Stamp) StampSent(at int64) { s.Sent = at }
+
 // Question rides on every question to a store. ID is chosen by the asker and returned with the answer, so that an
 // answer which comes too late can be told from the one that is awaited.
 type Question struct {
 	Stamp
 	ID uint64
 }
+
+// Number gives the question its id and notes when it was sent.
+func (q *Question) Number(id uint64, sent int64) { q.ID, q.Sent = id, sent }
 
 // Answer rides on every answer of a store.
 type Answer struct {

@@ -1,0 +1,175 @@
+package flow
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/flow/route"
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// tree is a decision tree of actors/flow/route.
+type tree interface {
+	Next() route.Step
+	Learn(answer any) bool
+}
+
+// classify carries a decision tree's questions to the stores and the answers back to it, until the way is decided.
+type classify struct {
+	p    *passage
+	tree tree
+	step route.Step
+}
+
+// Receive takes the stage's messages.
+func (c *classify) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		c.started(ctx)
+	case *messages.WorkloadsFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.WorkloadFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.UpstreamFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.DestinationFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.GatewayOfFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.InboundFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.ServiceFound:
+		c.learn(ctx, m, &m.Answer)
+	case *messages.NameResolved:
+		c.learn(ctx, m, &m.Answer)
+	}
+}
+
+func (c *classify) started(ctx actor.Context) {
+	if c.p.entry.Entrance.Direction() == messages.Outbound {
+		c.tree = c.p.outboundTree()
+	} else {
+		c.tree = c.p.inboundTree()
+	}
+	c.next(ctx)
+}
+
+func (c *classify) learn(ctx actor.Context, answer any, a *messages.Answer) {
+	store, question := c.step.Store, questionName(c.step.Ask)
+	if !c.tree.Learn(answer) {
+		return // too late, or a duplicate: the awaited answer still comes
+	}
+	c.p.answered(store.String(), question, a)
+	c.next(ctx)
+}
+
+func (c *classify) next(ctx actor.Context) {
+	c.step = c.tree.Next()
+	switch s := c.step; {
+	case s.Ask != nil:
+		stamp(s.Ask, c.p.System.Now())
+		ctx.Request(c.p.store(s.Store), s.Ask)
+	case s.Deny != nil:
+		c.p.fail(ctx, messages.StageClassify, s.Deny)
+	case s.Request != nil:
+		c.p.outboundDecided(s.Request, c.tree.(*route.Outbound))
+		c.p.handOver(ctx, messages.StageClassify)
+	default:
+		c.p.inboundDecided(s.Inbound)
+		c.p.handOver(ctx, messages.StageClassify)
+	}
+}
+
+func (p *passage) store(s route.Store) *actor.PID {
+	switch s {
+	case route.Workloads:
+		return p.Stores.Workloads
+	case route.Services:
+		return p.Stores.Services
+	case route.DNS:
+		return p.Stores.DNSCache
+	case route.NoStore:
+	}
+	return nil
+}
+
+func (p *passage) outboundTree() *route.Outbound {
+	return &route.Outbound{
+		OurNetwork: p.Settings.Network, LocalNode: p.Settings.LocalNode, Source: p.local,
+		Src: p.entry.Peer, Dst: p.rec.OriginalDst, InboundPort: p.Settings.InboundPort,
+	}
+}
+
+// outboundDecided notes the way in the record: what log, metrics and trace say of it.
+func (p *passage) outboundDecided(r *messages.Request, t *route.Outbound) {
+	p.request = r
+	p.rec.Type, p.rec.Dst, p.rec.HBONEAddr = r.Type, r.Dial, r.Authority
+	p.rec.Source, p.rec.Destination, p.rec.Service = p.local, r.Destination, r.Service
+	switch r.Protocol {
+	case messages.OutboundTCP:
+		p.rec.Mode = messages.ModePlaintext
+		if r.Type == messages.Passthrough {
+			p.rec.Mode = messages.ModePassthrough
+		}
+	case messages.OutboundHBONE, messages.OutboundDoubleHBONE:
+		p.rec.Mode = messages.ModeHBONE
+		if r.Protocol == messages.OutboundDoubleHBONE {
+			p.rec.Mode = messages.ModeDoubleHBONE
+		}
+		p.rec.MutualTLS = true
+		p.rec.SrcIdentity = p.ownIdentity()
+		p.rec.DerivedSource = &messages.DerivedWorkload{Identity: p.rec.SrcIdentity}
+		if r.Destination != nil {
+			p.rec.DstIdentity = r.Destination.Identity()
+		}
+	}
+	if p.marks != nil {
+		p.marks.Event(p.stage, messages.EventRoute, routeAttrs(r, t)...)
+	}
+}
+
+func routeAttrs(r *messages.Request, t *route.Outbound) []messages.Attr {
+	attrs := []messages.Attr{
+		messages.StringAttr(messages.AttrRequestType, r.Type.String()),
+		messages.StringAttr(messages.AttrServerAddress, r.Dial.String()),
+	}
+	if r.Service != nil {
+		attrs = append(attrs, messages.StringAttr(messages.AttrDestService, r.Service.Hostname))
+	}
+	if t.Considered > 0 {
+		attrs = append(attrs, messages.IntAttr(messages.AttrCandidates, int64(t.Considered)),
+			messages.IntAttr(messages.AttrFiltered, int64(t.Considered-t.Eligible)))
+	}
+	return attrs
+}
+
+func (p *passage) inboundTree() *route.Inbound {
+	t := &route.Inbound{
+		OurNetwork: p.Settings.Network, Local: p.local, Src: p.entry.Peer, Identity: p.entry.Identity, Dst: p.entry.Local,
+		Authority: p.host, IllegalPorts: p.Settings.IllegalPorts, LocalhostTunnel: p.Settings.LocalhostAppTunnel,
+		EnforceWaypoint: p.Settings.EnforceWaypoint,
+	}
+	if p.entry.Entrance == messages.EntrancePlaintext {
+		t.Dst = p.rec.OriginalDst
+		return t
+	}
+	p.forwarded = readForwarding(p.entry.Stream, p.Settings.ResponseBaggage)
+	t.ForwardedHost, t.ForwardedNetwork, t.Forwarded = p.forwarded.host, p.forwarded.network, p.forwarded.hasNetwork
+	return t
+}
+
+// inboundDecided notes the way in the record.
+func (p *passage) inboundDecided(r *messages.InboundRequest) {
+	p.inbound = r
+	p.rec.Source, p.rec.Destination, p.rec.Service = r.Source, p.local, r.Service
+	p.rec.Mode = messages.ModePlaintext
+	p.rec.DerivedSource = &messages.DerivedWorkload{}
+	if p.entry.Entrance == messages.EntranceHBONE {
+		p.rec.Mode = messages.ModeHBONE
+		p.rec.MutualTLS = true
+		p.rec.SrcIdentity, p.rec.DstIdentity = p.entry.Identity, p.local.Identity()
+		if p.forwarded.baggage != nil {
+			p.rec.DerivedSource = p.forwarded.baggage
+		}
+		p.rec.DerivedSource.Identity = p.entry.Identity
+	}
+}

@@ -1,0 +1,95 @@
+package flow
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+// Stores are whom a flow asks.
+type Stores struct {
+	Workloads, Services, Policies, DNSCache, Certificates *actor.PID
+}
+
+// Settings are the parts of the configuration that flows depend on (spec/dataplane.md §16).
+type Settings struct {
+	// Info is the pod; Network ours; LocalNode the node's name, empty when not known.
+	Info               messages.WorkloadInfo
+	Network, LocalNode string
+	// InboundPort is the HBONE port of this mesh, 15008.
+	InboundPort uint16
+	// IllegalPorts are our own ports, never a destination on loopback (outbound) or at all (inbound).
+	IllegalPorts []uint16
+	// ResponseBaggage: tell baggage in responses and believe it in requests.
+	ResponseBaggage bool
+	// LocalhostAppTunnel: dial PROXY application tunnels over loopback.
+	LocalhostAppTunnel bool
+	// EnforceWaypoint: traffic from the workload's own waypoint skips policy, traffic that bypasses it is refused.
+	EnforceWaypoint bool
+	// DenyUnknownPolicies: a policy that a workload names and nobody knows denies.
+	DenyUnknownPolicies bool
+	// WorkloadWait is how long the pod's own workload may take to arrive, StageDeadline how long any other stage may take
+	// to hand over, NegotiationDeadline how long a SOCKS5 client may take, ConnectDeadline how long an HBONE peer may
+	// take to answer a CONNECT.
+	WorkloadWait, StageDeadline, NegotiationDeadline, ConnectDeadline time.Duration
+}
+
+// DefaultSettings are the reference's values, and deadlines where it has none.
+func DefaultSettings() Settings {
+	return Settings{
+		InboundPort:         15008,
+		IllegalPorts:        []uint16{15008, 15006, 15001},
+		ResponseBaggage:     true,
+		LocalhostAppTunnel:  true,
+		WorkloadWait:        5 * time.Second,
+		StageDeadline:       15 * time.Second,
+		NegotiationDeadline: 10 * time.Second,
+		ConnectDeadline:     30 * time.Second,
+	}
+}
+
+// isIllegal reports whether port is one of our own.
+func (s *Settings) isIllegal(port uint16) bool {
+	for _, p := range s.IllegalPorts {
+		if p == port {
+			return true
+		}
+	}
+	return false
+}
+
+// Deps is what all flows of one pod's proxy share. It is frozen once the first flow was spawned.
+type Deps struct {
+	System    *kit.System
+	Telemetry *trace.Telemetry
+	Stores    Stores
+	Network   socket.Network
+	Settings  Settings
+	// Pod is told of a flow's end, Connections keeps the registry.
+	Pod, Connections *actor.PID
+	// Pool gives tunnels to flows of 15001, SOCKSPool to those of 15080 (spec/dataplane.md §3.1).
+	Pool, SOCKSPool *actor.PID
+}
+
+// Entry is how a connection came in. The flow that is spawned with it owns Conn or Stream.
+type Entry struct {
+	Entrance    messages.Entrance
+	At          time.Time
+	Peer, Local netip.AddrPort
+	// Conn is the accepted connection of the TCP entrances, Stream the CONNECT of an HBONE one.
+	Conn   socket.Conn
+	Stream *hbone.ServerStream
+	// Identity is the HBONE peer's.
+	Identity messages.Identity
+	// TLSVersion, TLSCipher and TLSCurve describe the HBONE peer's tunnel.
+	TLSVersion, TLSCipher, TLSCurve string
+	// PreserveSource says that the application may be dialled from the client's address.
+	PreserveSource bool
+}

@@ -1,0 +1,110 @@
+package flow
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/mtls"
+)
+
+// slowWait is from which a wait inside a stage becomes a span instead of an event (TRACING §3), slowMailbox from which
+// a wait in a mailbox is told at all.
+const (
+	slowWait    = 50 * time.Microsecond
+	slowMailbox = time.Millisecond
+)
+
+// passage is what the actors of one flow share. They run one at a time on the flow's dispatcher.
+type passage struct {
+	*Deps
+	entry Entry
+	rec   messages.Record
+	// marks is the record's recorder, nil when nothing is traced: marking nil does nothing.
+	marks *messages.Recorder
+	// root is the flow's first span, stage the current stage's.
+	root, stage messages.SpanRef
+	asked       uint64 // id of the last question
+
+	// Learned by accept.
+	local *messages.Workload
+	socks socksAnswer
+	host  messages.HostPort // the CONNECT authority, or a SOCKS5 target that is a name
+
+	// Decided by classify.
+	request   *messages.Request
+	inbound   *messages.InboundRequest
+	forwarded forwarding
+
+	// Made sure by authorize.
+	certificate *mtls.Certificate
+	registered  bool
+}
+
+// forwarding is what an HBONE peer tells in its headers (spec/dataplane.md §4.8).
+type forwarding struct {
+	host       string
+	network    string
+	hasNetwork bool
+	baggage    *messages.DerivedWorkload
+}
+
+// ownIdentity is what we present: the trust domain is the workload's, the rest the pod's (spec/dataplane.md §2.3).
+func (p *passage) ownIdentity() messages.Identity {
+	info := p.Settings.Info
+	return messages.Identity{TrustDomain: p.local.TrustDomain, Namespace: info.Namespace, ServiceAccount: info.ServiceAccount}
+}
+
+// ask numbers a question and sends it; the answer comes to the stage that asks.
+func (p *passage) ask(ctx actor.Context, to *actor.PID, q question) {
+	p.asked++
+	q.Number(p.asked, p.System.Now())
+	ctx.Request(to, q)
+}
+
+// question is any question to a store.
+type question interface {
+	Number(id uint64, sent int64)
+}
+
+// handOver tells the tunnel actor that the stage is done, and stops the stage.
+func (p *passage) handOver(ctx actor.Context, s messages.Stage) {
+	ctx.Send(ctx.Parent(), &messages.StageDone{Stage: s})
+	ctx.Stop(ctx.Self())
+}
+
+// fail tells the tunnel actor that the stage ended the flow, and stops the stage.
+func (p *passage) fail(ctx actor.Context, s messages.Stage, f *messages.Failure) {
+	ctx.Send(ctx.Parent(), &messages.StageFailed{Stage: s, Failure: f})
+	ctx.Stop(ctx.Self())
+}
+
+// answered marks a store's answer in the stage's span, with what it waited for.
+func (p *passage) answered(store, question string, a *messages.Answer) {
+	if p.marks == nil {
+		return
+	}
+	attrs := []messages.Attr{
+		messages.StringAttr(messages.AttrStore, store),
+		messages.StringAttr(messages.AttrQuestion, question),
+		messages.IntAttr(messages.AttrStoreVersion, int64(a.Version)),
+	}
+	if a.Asked > slowMailbox || a.Waited > slowMailbox {
+		attrs = append(attrs, messages.IntAttr(messages.AttrMailboxWait, max(a.Asked, a.Waited).Microseconds()))
+	}
+	p.marks.Event(p.stage, messages.EventStoreAnswer, attrs...)
+}
+
+// waited marks a wait that ended now: a span when it was slow, an event otherwise.
+func (p *passage) waited(name messages.SpanName, held time.Duration) {
+	switch {
+	case p.marks == nil || held <= 0:
+	case held > slowWait:
+		now := time.Since(p.rec.Start)
+		p.marks.Span(name, p.stage, now-held, now)
+	default:
+		p.marks.Event(p.stage, messages.EventWait,
+			messages.StringAttr(messages.AttrQuestion, name.String()), messages.IntAttr(messages.AttrWait, held.Microseconds()))
+	}
+}
