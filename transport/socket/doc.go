@@ -3,5 +3,6 @@
 // needs. Everything above it takes its network from the [Network] interface, so that tests can put an in-memory
 // one in its place.
 //
-// Callers are the actors that own listeners and connections; the package starts no goroutine of its own.
+// Callers are the actors that own listeners and connections; the package leaves no goroutine of its own behind
+// (InNamespace borrows one while it runs).
 package socket
