@@ -2,6 +2,9 @@ package route
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -32,10 +35,159 @@ type Inbound struct {
 	// EnforceWaypoint is ENFORCE_WAYPOINT: find out whether the peer is the local workload's own waypoint. Without it
 	// FromWaypoint stays false.
 	EnforceWaypoint bool
+
+	inquiry
+	// source is the workload that owns the peer's address.
+	source       *messages.Workload
+	fromWaypoint bool
+	member       membership
 }
 
 // Next says what is needed next. It is called first, and once after each Learn that returned true.
-func (i *Inbound) Next() Step { return Step{} }
+func (i *Inbound) Next() Step {
+	if i.answer == nil {
+		return i.start()
+	}
+	return i.proceed()
+}
 
-// Learn takes an answer. It returns false for one that is not the answer awaited; the driver then goes on waiting.
-func (i *Inbound) Learn(answer any) bool { return false }
+// start looks for the owner of the peer's address, unless a gateway hides it, and where the authority is not ours for
+// the owner of that as well.
+func (i *Inbound) start() Step {
+	if i.plaintext() && i.illegal(i.Dst.Port()) {
+		return i.loop()
+	}
+	var peer, target messages.NetworkAddress
+	if !i.fromGateway() {
+		peer = messages.NetworkAddress{Network: i.OurNetwork, Addr: i.Src.Addr()}
+	}
+	if i.foreign() {
+		target = messages.NetworkAddress{Network: i.OurNetwork, Addr: i.Authority.Addr}
+	}
+	if !peer.Addr.IsValid() && !target.Addr.IsValid() {
+		return i.findWaypoint()
+	}
+	return i.findAddresses(peer, target, i.workloadsKnown)
+}
+
+func (i *Inbound) plaintext() bool { return i.Authority.IsZero() }
+
+// fromGateway reports whether the request crossed networks: then the peer is a gateway, not the source.
+func (i *Inbound) fromGateway() bool {
+	return i.Forwarded && !strings.EqualFold(i.ForwardedNetwork, i.OurNetwork)
+}
+
+// foreign reports whether the authority is an address for which we must be the waypoint (§4.6).
+func (i *Inbound) foreign() bool {
+	return i.Authority.Addr.IsValid() && i.Authority.Addr != i.Dst.Addr() && i.Local.ApplicationTunnel == nil
+}
+
+func (i *Inbound) illegal(port uint16) bool { return slices.Contains(i.IllegalPorts, port) }
+
+func (i *Inbound) loop() Step { return deny(messages.ReasonLoopRejected, LoopText) }
+
+func (i *Inbound) workloadsKnown() Step {
+	w := i.found()
+	i.source = w[0]
+	switch {
+	case !i.foreign():
+		return i.findWaypoint()
+	case w[1] != nil:
+		return i.ownedBy(w[1].Waypoint)
+	}
+	return i.ask(Services, &messages.FindAddress{
+		Question:  i.question(),
+		Addresses: [2]messages.NetworkAddress{{Network: i.OurNetwork, Addr: i.Authority.Addr}},
+	}, kindService, func() Step {
+		if s := i.answer.(*messages.ServiceFound).Service; s != nil {
+			return i.ownedBy(s.Waypoint)
+		}
+		return i.mismatch()
+	})
+}
+
+// ownedBy goes on if the waypoint of the authority's owner is the local workload.
+func (i *Inbound) ownedBy(waypoint *messages.GatewayAddress) Step {
+	if waypoint == nil {
+		return i.mismatch()
+	}
+	i.member = membership{
+		inquiry:     &i.inquiry,
+		destination: waypoint.Destination,
+		uid:         i.Local.UID,
+		addr:        i.Dst.Addr(),
+		then: func() Step {
+			if !i.member.is {
+				return i.mismatch()
+			}
+			return i.findWaypoint()
+		},
+	}
+	return i.member.start()
+}
+
+func (i *Inbound) mismatch() Step {
+	return deny(messages.ReasonAddressMismatch,
+		"ip mismatch: "+i.Dst.Addr().String()+" != "+i.Authority.Addr.String())
+}
+
+// findWaypoint finds out whether the peer is the local workload's waypoint, where that matters.
+func (i *Inbound) findWaypoint() Step {
+	if !i.EnforceWaypoint || i.Local.Waypoint == nil || i.Identity.IsZero() {
+		return i.findServices()
+	}
+	i.member = membership{
+		inquiry:     &i.inquiry,
+		destination: i.Local.Waypoint.Destination,
+		identity:    i.Identity,
+		addr:        i.Src.Addr(),
+		then: func() Step {
+			i.fromWaypoint = i.member.is
+			return i.findServices()
+		},
+	}
+	return i.member.start()
+}
+
+func (i *Inbound) findServices() Step {
+	port := i.Authority.Port
+	if i.plaintext() {
+		port = i.Dst.Port()
+	}
+	return i.ask(Services, &messages.FindInbound{
+		Question: i.question(),
+		Local:    i.Local,
+		Hostname: i.Authority.Host,
+		Port:     port,
+		Network:  i.OurNetwork,
+	}, kindInbound, i.servicesKnown)
+}
+
+func (i *Inbound) servicesKnown() Step {
+	a := i.answer.(*messages.InboundFound)
+	if i.plaintext() {
+		return i.accept(i.Dst.Port(), a)
+	}
+	port := i.Authority.Port
+	if i.Authority.Host != "" {
+		if len(a.Services) == 0 {
+			return deny(messages.ReasonNoService, "no service or workload for hostname: "+i.Authority.Host)
+		}
+		if port = servicePort(a.Services[0], port); port == 0 {
+			return deny(messages.ReasonNoDestination, "requested service "+i.Authority.Host+":"+
+				strconv.Itoa(int(i.Authority.Port))+" found, but cannot resolve port")
+		}
+	}
+	if i.illegal(port) {
+		return i.loop()
+	}
+	return i.accept(port, a)
+}
+
+// servicePort is the local workload's port for a service port, 0 for none.
+func servicePort(s messages.InboundService, port uint16) uint16 {
+	if own, ok := s.Ports[port]; ok {
+		return own
+	}
+	return s.Service.Ports[port]
+}
