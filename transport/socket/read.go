@@ -3,6 +3,7 @@ package socket
 import (
 	"io"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,12 +69,17 @@ func (c *kernelConn) readStep(fd uintptr) bool {
 	return true
 }
 
-// peek reports how many bytes can be read at once: 1 for any, 0 for the end of the stream.
+// peek reports how many bytes can be read at once: 1 for any, 0 for the end of the stream. It is the bare system
+// call, since that of x/sys allocates room for a sender's address.
 func peek(fd int) (int, error) {
-	var b [1]byte
+	var b byte
 	return ignoringEINTR(func() (int, error) {
-		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		return n, err
+		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1,
+			unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+		if errno != 0 {
+			return 0, errno
+		}
+		return int(n), nil
 	})
 }
 
