@@ -12,6 +12,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"strings"
@@ -147,21 +148,15 @@ func workload(t testing.TB, root *issuer, id messages.Identity) *Certificate {
 
 // outcome is what both ends of a handshake saw.
 type outcome struct {
-	client, server       error
-	clientState, srvrSta tls.ConnectionState
+	client, server           error
+	clientState, serverState tls.ConnectionState
 }
 
-// handshake runs one over an in-memory pipe, with a byte each way, since in TLS 1.3 a client learns only afterwards
-// that it was refused.
+// handshake runs one over loopback, with a byte each way, since in TLS 1.3 a client learns only afterwards that it was
+// refused.
 func handshake(t testing.TB, client, server *tls.Config) outcome {
 	t.Helper()
-	a, b := net.Pipe()
-	deadline := time.Now().Add(20 * time.Second)
-	for _, c := range []net.Conn{a, b} {
-		if err := c.SetDeadline(deadline); err != nil {
-			t.Fatal(err)
-		}
-	}
+	a, b := connected(t)
 	tc, ts := tls.Client(a, client), tls.Server(b, server)
 	var o outcome
 	done := make(chan struct{})
@@ -169,17 +164,44 @@ func handshake(t testing.TB, client, server *tls.Config) outcome {
 		defer close(done)
 		defer b.Close()
 		if o.server = ts.Handshake(); o.server == nil {
-			o.srvrSta = ts.ConnectionState()
+			o.serverState = ts.ConnectionState()
 			o.server = exchange(ts, false)
 		}
+		// An early close would reset the connection, and the alert would be lost on its way.
+		_ = b.CloseWrite()
+		_, _ = io.Copy(io.Discard, b)
 	}()
 	if o.client = tc.Handshake(); o.client == nil {
 		o.clientState = tc.ConnectionState()
 		o.client = exchange(tc, true)
 	}
+	_ = a.CloseWrite()
+	_, _ = io.Copy(io.Discard, a)
 	a.Close()
 	<-done
 	return o
+}
+
+func connected(t testing.TB) (a, b *net.TCPConn) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.AcceptTCP(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for _, c := range []net.Conn{a, b} {
+		if err := c.SetDeadline(deadline); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a, b
 }
 
 func exchange(c net.Conn, first bool) error {

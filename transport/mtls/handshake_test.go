@@ -34,7 +34,7 @@ func TestHandshakeBetweenTwoWorkloadsOfOneAuthority(t *testing.T) {
 	if !o.ok() {
 		t.Fatal(o.err())
 	}
-	if id, ok := PeerIdentity(o.srvrSta); !ok || id != alice {
+	if id, ok := PeerIdentity(o.serverState); !ok || id != alice {
 		t.Errorf("server sees %v, %v", id, ok)
 	}
 	if id, ok := PeerIdentity(o.clientState); !ok || id != bob {
