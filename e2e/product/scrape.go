@@ -1,0 +1,99 @@
+package product
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The endpoints, from inside the proxy's own namespace.
+const (
+	adminEndpoint = "http://127.0.0.1:15000"
+	statsEndpoint = "http://127.0.0.1:15020"
+	readyEndpoint = "http://127.0.0.1:15021"
+)
+
+// Get asks one of the proxy's endpoints from inside its namespace.
+func (p *Proxy) Get(method, url string) (status int, body string, err error) {
+	client := &http.Client{
+		Transport: &http.Transport{DialContext: p.ns.Dial, DisableKeepAlives: true},
+		Timeout:   5 * time.Second,
+	}
+	request, err := http.NewRequestWithContext(context.Background(), method, url, nil)
+	if err != nil {
+		return 0, "", fmt.Errorf("%s %s: %w", method, url, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(raw), err
+}
+
+// Admin asks the admin endpoint and wants status 200.
+func (p *Proxy) Admin(method, path string) string {
+	p.tb.Helper()
+	status, body, err := p.Get(method, adminEndpoint+path)
+	if err != nil || status != http.StatusOK {
+		p.tb.Fatalf("proxy %s: %s %s: status %d, error %v, want 200", p.name, method, path, status, err)
+	}
+	return body
+}
+
+func (p *Proxy) waitReady() {
+	p.tb.Helper()
+	last := "nothing"
+	ready := eventually(readyLimit, func() bool {
+		if p.Ended() {
+			return true
+		}
+		status, body, err := p.Get(http.MethodGet, readyEndpoint+"/healthz/ready")
+		if err != nil {
+			last = err.Error()
+			return false
+		}
+		last = fmt.Sprintf("%d %s", status, strings.TrimSpace(body))
+		return status == http.StatusOK
+	})
+	switch {
+	case p.Ended():
+		p.stopped = true
+		p.tb.Fatalf("proxy %s ended with code %d before it was ready", p.name, p.cmd.ProcessState.ExitCode())
+	case !ready:
+		p.tb.Fatalf("proxy %s isn't ready after %v; it said: %s", p.name, readyLimit, last)
+	}
+}
+
+// MetricsText is one scrape as text.
+func (p *Proxy) MetricsText() string {
+	p.tb.Helper()
+	status, body, err := p.Get(http.MethodGet, statsEndpoint+"/metrics")
+	if err != nil || status != http.StatusOK {
+		p.tb.Fatalf("proxy %s: scraping: status %d, error %v", p.name, status, err)
+	}
+	return body
+}
+
+// Metrics scrapes the proxy.
+func (p *Proxy) Metrics() Metrics {
+	p.tb.Helper()
+	m, err := ParseMetrics(p.MetricsText())
+	if err != nil {
+		p.tb.Fatalf("proxy %s: %v", p.name, err)
+	}
+	return m
+}
+
+// ExpectSum scrapes until the sum of name over the series with labels is want.
+func (p *Proxy) ExpectSum(name string, labels Labels, want float64) {
+	p.tb.Helper()
+	var m Metrics
+	if !eventually(seeLimit, func() bool { m = p.Metrics(); return m.Sum(name, labels) == want }) {
+		p.tb.Errorf("proxy %s: %s%v is %v, want %v; it has %+v", p.name, name, labels, m.Sum(name, labels), want, m.Of(name))
+	}
+}
