@@ -28,6 +28,7 @@ const (
 	FieldStack        = "stack"
 	FieldTraceID      = "trace_id"
 	FieldSpanID       = "span_id"
+	FieldDirective    = "directive"
 )
 
 // The names of span attributes and events (TRACING §3).
@@ -79,6 +80,10 @@ const (
 	AttrBytesSent     = "troupe.bytes_sent"
 	AttrDuration      = "troupe.duration_ms"
 	AttrWait          = "troupe.wait_us"
+	AttrDropped       = "troupe.marks_dropped"
+	AttrSegment       = "troupe.segment"
+	AttrRole          = "troupe.actor.role"
+	AttrDirective     = "troupe.actor.directive"
 
 	AttrSourceWorkload       = "troupe.source.workload"
 	AttrSourceNamespace      = "troupe.source.namespace"

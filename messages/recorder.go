@@ -59,7 +59,7 @@ type Recorder struct {
 	// Sampled is the head decision.
 	Sampled bool
 	// Keep is set when the spans must be exported whatever the head decision was, and Kept when a peer was told so.
-	Keep bool
+	Keep, Kept bool
 	// Established says that set-up ended without a failure.
 	Established bool
 	// Start is when the flow began.

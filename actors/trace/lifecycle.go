@@ -1,0 +1,55 @@
+package trace
+
+import (
+	"slices"
+	"time"
+
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/relay"
+)
+
+// SetupEnded is called once, when the tunnel is established or the set-up failed (r.Failure says which). It ends marks
+// that are still open, decides whether the spans are kept, hands them to the worker if so, and releases the marks.
+func (t *Telemetry) SetupEnded(r *messages.Record) {
+	r.Established = r.Failure == nil
+	if r.Dropped > 0 {
+		t.metrics.marksCut.Add(uint64(r.Dropped))
+	}
+	if t.keep(r) {
+		r.EndOpen(r.Reason())
+		t.submit(r, t.materialise)
+	}
+	r.Release()
+}
+
+// submit hands a copy of the record to the worker: the flow goes on with its own.
+func (t *Telemetry) submit(r *messages.Record, job func(*frozen)) {
+	f := &frozen{Record: *r, spans: slices.Clone(r.Spans())}
+	t.worker.submit(func() { job(f) })
+}
+
+// frozen is a copy of a record that the worker may read at leisure. spans are the marks: those inside of the copied
+// recorder still belong to the flow.
+type frozen struct {
+	messages.Record
+	spans []messages.SpanMark
+}
+
+// Closed counts and logs the end of a connection that was opened, and makes its tunnel.close span. s is what Opened
+// returned; c may be nil when nothing was relayed. A failure set after SetupEnded was counts as the connection's.
+func (t *Telemetry) Closed(r *messages.Record, s *Series, c *relay.Counters) {
+	now := time.Now()
+	t.metrics.traffic.closed(s, r.Reason())
+	l := labelsOf(r)
+	t.logClosed(r, &l, c, now.Sub(r.Start))
+	t.socketEnded(r)
+	t.closeSpan(r, c, now)
+}
+
+// EarlyDenied ends a connection that was refused before its stats were built: a warning, spans, and no traffic metrics
+// (spec/dataplane.md §11.5).
+func (t *Telemetry) EarlyDenied(r *messages.Record) {
+	t.SetupEnded(r)
+	t.logDenied(r)
+	t.socketEnded(r)
+}

@@ -1,0 +1,40 @@
+package trace
+
+import (
+	"encoding/binary"
+
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// sampler is the head decision. It is a function of the trace id, the same one as the OpenTelemetry SDK's
+// TraceIDRatioBased, so that nodes with equal ratios agree (TRACING §5.1).
+type sampler struct {
+	bound uint64 // of the low 63 bits of the trace id's second half
+	// honour says that a parent's flag decides, where there is a parent.
+	honour bool
+}
+
+const ratioScale = 1 << 63
+
+func ratioSampler(ratio float64, honour bool) sampler {
+	switch {
+	case ratio >= 1:
+		return sampler{bound: ratioScale, honour: honour}
+	case ratio <= 0:
+		return sampler{honour: honour}
+	}
+	return sampler{bound: uint64(ratio * ratioScale), honour: honour}
+}
+
+// root decides for a trace that begins here.
+func (s sampler) root(id messages.TraceID) bool {
+	return binary.BigEndian.Uint64(id[8:])>>1 < s.bound
+}
+
+// child decides for a trace that a peer of ours began.
+func (s sampler) child(id messages.TraceID, flag bool) bool {
+	if s.honour {
+		return flag
+	}
+	return s.root(id)
+}

@@ -1,0 +1,140 @@
+package trace
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// Series are the traffic counters of one label set, shared by all connections that have it.
+type Series struct {
+	labels labels
+	// opening says that the opened and byte families have this label set, closing and failing that the other two do.
+	opening, closing, failing atomic.Bool
+	opened, closed, failed    Counter
+	_                         [40]byte
+	received                  Counter
+	_                         [56]byte
+	sent                      Counter
+}
+
+// Received and Sent take the bytes of a live connection, downstream to upstream and back: for relay.Counters.
+func (s *Series) Received() *Counter { return &s.received }
+
+// Sent is described with Received.
+func (s *Series) Sent() *Counter { return &s.sent }
+
+// traffic is the table of all series. It is bounded: beyond max label sets, connections share sets that say only who
+// reports, the flag and the security policy.
+type traffic struct {
+	max        int
+	mu         sync.RWMutex
+	series     map[labels]*Series
+	order      []*Series
+	overflowed Counter
+}
+
+func newTraffic(max int) *traffic { return &traffic{max: max, series: make(map[labels]*Series)} }
+
+func (t *traffic) find(l *labels) *Series {
+	t.mu.RLock()
+	s := t.series[*l]
+	full := len(t.order) >= t.max
+	t.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	if full {
+		t.overflowed.Add(1)
+		over := l.overflowed()
+		return t.add(&over)
+	}
+	return t.add(l)
+}
+
+func (t *traffic) add(l *labels) *Series {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.series[*l]
+	if s == nil {
+		s = &Series{labels: *l}
+		t.series[*l] = s
+		t.order = append(t.order, s)
+	}
+	return s
+}
+
+// Opened counts a connection as opened, once everything its labels need is known, and returns its series. The byte
+// counters keep the flag "-" (spec/dataplane.md §11.3). It writes the debug line of the access log.
+func (t *Telemetry) Opened(r *messages.Record) *Series {
+	l := labelsOf(r)
+	s := t.metrics.traffic.find(&l)
+	s.opening.Store(true)
+	s.opened.Add(1)
+	t.logOpened(r, &l)
+	return s
+}
+
+// closed counts the end of a connection under its final flag.
+func (t *traffic) closed(s *Series, reason messages.Reason) {
+	flag := reason.Flag()
+	if flag != s.labels.flags {
+		l := s.labels
+		l.flags = flag
+		s = t.find(&l)
+	}
+	s.closing.Store(true)
+	s.closed.Add(1)
+	if flag != messages.ReasonNone.Flag() {
+		s.failing.Store(true)
+		s.failed.Add(1)
+	}
+}
+
+var (
+	openedHead   = trafficHead("opened", "The total number of TCP connections opened.")
+	closedHead   = trafficHead("closed", "The total number of TCP connections closed.")
+	receivedHead = head{
+		name: "istio_tcp_received_bytes", kind: kindCounter, labels: trafficLabels,
+		help: "The size of total bytes received during request in case of a TCP connection.",
+	}
+	sentHead = head{
+		name: "istio_tcp_sent_bytes", kind: kindCounter, labels: trafficLabels,
+		help: "The size of total bytes sent during response in case of a TCP connection.",
+	}
+	failedHead = trafficHead("failed", "The total number of TCP connections that failed to establish (unstable).")
+)
+
+func trafficHead(what, help string) head {
+	return head{name: "istio_tcp_connections_" + what, kind: kindCounter, labels: trafficLabels, help: help}
+}
+
+func (t *traffic) write(e *exposition) {
+	t.mu.RLock()
+	all := t.order[:len(t.order):len(t.order)]
+	t.mu.RUnlock()
+	values := make([]string, 0, labelCount)
+	family := func(h *head, has func(*Series) bool, n func(*Series) *Counter) {
+		first := true
+		for _, s := range all {
+			if !has(s) {
+				continue
+			}
+			if first {
+				e.head(h)
+				first = false
+			}
+			values = s.labels.values(values)
+			e.str(h.name, "_total")
+			e.labels(h.labels[:len(values)], values)
+			e.uint(n(s).Value())
+		}
+	}
+	opening := func(s *Series) bool { return s.opening.Load() }
+	family(&openedHead, opening, func(s *Series) *Counter { return &s.opened })
+	family(&closedHead, func(s *Series) bool { return s.closing.Load() }, func(s *Series) *Counter { return &s.closed })
+	family(&receivedHead, opening, func(s *Series) *Counter { return &s.received })
+	family(&sentHead, opening, func(s *Series) *Counter { return &s.sent })
+	family(&failedHead, func(s *Series) bool { return s.failing.Load() }, func(s *Series) *Counter { return &s.failed })
+}
