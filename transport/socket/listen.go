@@ -13,12 +13,8 @@ import (
 // Listen binds addr and listens. The IPv6 wildcard takes IPv4 too. Keepalive and user time-out are set on the
 // listening socket, whose connections inherit them.
 func (k *kernel) Listen(ctx context.Context, addr netip.AddrPort, o ListenOptions) (Listener, error) {
-	var transparent bool
 	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
-		return control(c, func(fd int) (err error) {
-			transparent, err = k.setUpListener(fd, o)
-			return err
-		})
+		return control(c, func(fd int) error { return k.setUpListener(fd, o) })
 	}}
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(ctx, family(addr.Addr()), addr.String())
@@ -26,19 +22,19 @@ func (k *kernel) Listen(ctx context.Context, addr netip.AddrPort, o ListenOption
 		return nil, &BindError{Addr: addr, Err: err}
 	}
 	tcp := l.(*net.TCPListener)
-	if k.cfg.Backlog > 0 {
-		if err := resizeBacklog(tcp, k.cfg.Backlog); err != nil {
-			_ = tcp.Close()
-			return nil, &BindError{Addr: addr, Err: err}
-		}
+	transparent, err := k.finishListener(tcp, o.Transparent)
+	if err != nil {
+		_ = tcp.Close()
+		return nil, &BindError{Addr: addr, Err: err}
 	}
 	return &listener{tcp: tcp, addr: addrPort(tcp.Addr()), transparent: transparent}, nil
 }
 
-func (k *kernel) setUpListener(fd int, o ListenOptions) (transparent bool, err error) {
+// setUpListener sets what has to be there before bind.
+func (k *kernel) setUpListener(fd int, o ListenOptions) error {
 	if k.cfg.MarkListeners {
 		if err := setMark(fd, k.cfg.Mark); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if o.ReusePort {
@@ -49,16 +45,33 @@ func (k *kernel) setUpListener(fd int, o ListenOptions) (transparent bool, err e
 	if o.Keepalive {
 		setLiveness(fd, k.cfg.Keepalive, k.cfg.UserTimeout)
 	}
-	if o.Transparent == TransparentOff {
-		return false, nil
+	return nil
+}
+
+// finishListener sets the rest: transparency only now, since before it bind would take foreign addresses, and the
+// backlog by calling listen again, since package net knows only the system's maximum.
+func (k *kernel) finishListener(l *net.TCPListener, want Transparent) (transparent bool, err error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return false, err
 	}
-	if err := setListenTransparent(fd); err != nil {
-		if o.Transparent == TransparentRequire {
-			return false, err
+	err = control(raw, func(fd int) error {
+		if k.cfg.Backlog > 0 {
+			if err := unix.Listen(fd, k.cfg.Backlog); err != nil {
+				return os.NewSyscallError("listen", err)
+			}
 		}
-		return false, nil
-	}
-	return true, nil
+		if want == TransparentOff {
+			return nil
+		}
+		err := setListenTransparent(fd)
+		transparent = err == nil
+		if want == TransparentRequire {
+			return err
+		}
+		return nil
+	})
+	return transparent, err
 }
 
 // family is the network to name to package net: "tcp" is dual-stack for the IPv6 wildcard, and would be so for the
@@ -71,15 +84,6 @@ func family(a netip.Addr) string {
 		return "tcp"
 	}
 	return "tcp6"
-}
-
-// resizeBacklog calls listen again, which is how a backlog changes; package net knows only the system's maximum.
-func resizeBacklog(l *net.TCPListener, backlog int) error {
-	raw, err := l.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return control(raw, func(fd int) error { return os.NewSyscallError("listen", unix.Listen(fd, backlog)) })
 }
 
 // listener is a listening socket of the kernel.
