@@ -27,13 +27,21 @@ func TestClientVerifiesItsServer(t *testing.T) {
 		{"expected", with(ours, bob.String()), []messages.Identity{bob}, ""},
 		{"one of the expected", with(ours, bob.String()), []messages.Identity{mars, bob}, ""},
 		{"one of several presented", with(ours, alice.String(), bob.String()), []messages.Identity{bob}, ""},
-		{"somebody else", with(ours, mars.String()), []messages.Identity{bob, alice},
+		{
+			"somebody else", with(ours, mars.String()),
+			[]messages.Identity{bob, alice},
 			"invalid peer certificate: identity verification error: peer did not present the expected SAN " +
-				"(spiffe://cluster.local/ns/default/sa/bob,spiffe://cluster.local/ns/default/sa/alice), got spiffe://mars/ns/default/sa/bob"},
-		{"nobody expected", with(ours, bob.String()), nil,
-			"peer did not present the expected SAN (), got spiffe://cluster.local/ns/default/sa/bob"},
-		{"no SPIFFE id", with(ours, "https://bob.example"), []messages.Identity{bob},
-			"expected SAN (spiffe://cluster.local/ns/default/sa/bob), got "},
+				"(spiffe://cluster.local/ns/default/sa/bob,spiffe://cluster.local/ns/default/sa/alice), got spiffe://mars/ns/default/sa/bob",
+		},
+		{
+			"nobody expected", with(ours, bob.String()), nil,
+			"peer did not present the expected SAN (), got spiffe://cluster.local/ns/default/sa/bob",
+		},
+		{
+			"no SPIFFE id", with(ours, "https://bob.example"),
+			[]messages.Identity{bob},
+			"expected SAN (spiffe://cluster.local/ns/default/sa/bob), got ",
+		},
 		{"zero identity expected of a server without one", with(ours), []messages.Identity{{}}, "expected SAN (spiffe:///ns//sa/), got "},
 		{"foreign root", with(theirs, bob.String()), []messages.Identity{bob}, "unknown authority"},
 		{"client usage only", certificate(t, bob, sign(t, ours, clientOnly), ours.pem()), []messages.Identity{bob}, "incompatible key usage"},

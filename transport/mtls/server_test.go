@@ -30,28 +30,40 @@ func TestServerVerifiesItsClient(t *testing.T) {
 		want   string // part of the server's error; empty means accepted as alice
 	}{
 		{"own trust domain", with(ours, nil, alice.String()), ""},
-		{"another trust domain", with(ours, nil, mars.String()),
+		{
+			"another trust domain", with(ours, nil, mars.String()),
 			"invalid peer certificate: identity verification error: peer did not present the expected trustdomain (cluster.local), " +
-				"got spiffe://mars/ns/default/sa/bob"},
+				"got spiffe://mars/ns/default/sa/bob",
+		},
 		{"no SAN", with(ours, nil), "expected trustdomain (cluster.local), got "},
 		{"no SPIFFE SAN", with(ours, nil, "https://alice.example"), "expected trustdomain (cluster.local), got "},
 		{"another SAN before the SPIFFE one", with(ours, nil, "https://alice.example", alice.String()), ""},
-		{"the id used is foreign, a later one is ours", with(ours, nil, mars.String(), alice.String()),
-			"got spiffe://mars/ns/default/sa/bob,spiffe://cluster.local/ns/default/sa/alice"},
+		{
+			"the id used is foreign, a later one is ours", with(ours, nil, mars.String(), alice.String()),
+			"got spiffe://mars/ns/default/sa/bob,spiffe://cluster.local/ns/default/sa/alice",
+		},
 		{"the id used is ours, a later one is foreign", with(ours, nil, alice.String(), mars.String()), ""},
-		{"upper-case scheme is no SPIFFE id", with(ours, nil, strings.Replace(alice.String(), "spiffe", "SPIFFE", 1)),
-			"expected trustdomain (cluster.local), got "},
+		{
+			"upper-case scheme is no SPIFFE id", with(ours, nil, strings.Replace(alice.String(), "spiffe", "SPIFFE", 1)),
+			"expected trustdomain (cluster.local), got ",
+		},
 		{"foreign root", with(theirs, nil, alice.String()), "unknown authority"},
-		{"expired", with(ours, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, alice.String()),
-			"certificate has expired or is not yet valid"},
-		{"not valid yet", with(ours, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, alice.String()),
-			"certificate has expired or is not yet valid"},
+		{
+			"expired", with(ours, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, alice.String()),
+			"certificate has expired or is not yet valid",
+		},
+		{
+			"not valid yet", with(ours, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, alice.String()),
+			"certificate has expired or is not yet valid",
+		},
 		{"no extended key usage", with(ours, usage(), alice.String()), ""},
 		{"any usage", with(ours, usage(x509.ExtKeyUsageAny), alice.String()), ""},
 		{"server only", with(ours, usage(x509.ExtKeyUsageServerAuth), alice.String()), "incompatible key usage"},
 		{"another usage", with(ours, usage(x509.ExtKeyUsageCodeSigning), alice.String()), "incompatible key usage"},
-		{"a CA as a workload", with(ours, func(c *x509.Certificate) { c.IsCA = true }, alice.String()),
-			"a CA certificate was presented as a workload's"},
+		{
+			"a CA as a workload", with(ours, func(c *x509.Certificate) { c.IsCA = true }, alice.String()),
+			"a CA certificate was presented as a workload's",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
