@@ -30,6 +30,9 @@ type Question struct {
 // Number gives the question its id and notes when it was sent.
 func (q *Question) Number(id uint64, sent int64) { q.ID, q.Sent = id, sent }
 
+// QuestionID is the id that the asker chose.
+func (q *Question) QuestionID() uint64 { return q.ID }
+
 // Answer rides on every answer of a store.
 type Answer struct {
 	Stamp

@@ -1,0 +1,55 @@
+package kit
+
+import (
+	"context"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// workFailure brings the panic of a goroutine to the actor that it worked for.
+type workFailure struct{ failure *Failure }
+
+// work is a goroutine that works for an actor.
+type work struct {
+	cell       *cell
+	generation uint32
+	do         func(context.Context) any
+}
+
+// Go does what waits: it runs do on a goroutine of its own and sends what do returns, unless nil, to ctx's actor, whose
+// mailbox never refuses it. The context that do gets ends when the actor stops or restarts; do must return soon after
+// that, for Shutdown waits for it. What comes after the end of the actor, or for an earlier life of it, is undelivered.
+// When do panics, the actor fails.
+func Go(ctx actor.Context, do func(context.Context) any) {
+	c := cellOf(ctx)
+	b := c.belong()
+	if b.work == nil {
+		b.work, b.cancel = context.WithCancel(context.Background())
+		if c.ended {
+			b.cancel()
+		}
+	}
+	w := work{cell: c, generation: c.generation + 1, do: do}
+	c.sys.begin()
+	c.role.working.Add(1)
+	go w.start(b.work)
+}
+
+func (w work) start(ctx context.Context) {
+	defer w.cell.sys.end()
+	defer w.cell.role.working.Add(-1)
+	if msg := (&w).run(ctx); msg != nil {
+		w.cell.postOwn(msg, w.generation)
+	}
+}
+
+func (w *work) run(ctx context.Context) (msg any) {
+	defer func() {
+		if r := recover(); r != nil {
+			f := newFailure(w.cell, r, nil)
+			f.Message = "work of Go"
+			msg = &workFailure{f}
+		}
+	}()
+	return w.do(ctx)
+}
