@@ -60,8 +60,8 @@ type Recorder struct {
 	Sampled bool
 	// Keep is set when the spans must be exported whatever the head decision was, and Kept when a peer was told so.
 	Keep, Kept bool
-	// Established says that set-up ended without a failure.
-	Established bool
+	// SetupOver says that the set-up was reported as ended, Established that it went well.
+	SetupOver, Established bool
 	// Start is when the flow began.
 	Start time.Time
 	// Dropped counts spans and events beyond the bounds.
@@ -100,7 +100,7 @@ func (r *Recorder) End(s SpanRef) { r.Fail(s, ReasonNone) }
 
 // Fail records the end of a span that failed for a reason.
 func (r *Recorder) Fail(s SpanRef, reason Reason) {
-	if r == nil || s == NoSpan || r.spans[s].End != 0 {
+	if r == nil || s < 0 || int(s) >= len(r.spans) || r.spans[s].End != 0 {
 		return
 	}
 	r.spans[s].End = max(time.Since(r.Start), r.spans[s].Start+1)
@@ -146,6 +146,9 @@ func (r *Recorder) Link(s SpanRef, trace TraceID, span SpanID) {
 
 // EndOpen ends every span that is still open with a reason, the innermost first.
 func (r *Recorder) EndOpen(reason Reason) {
+	if r == nil {
+		return
+	}
 	for i := len(r.spans) - 1; i >= 0; i-- {
 		r.Fail(SpanRef(i), reason)
 	}
