@@ -9,6 +9,7 @@
 // buffer shows at the sender as soon as the receiver has read.
 //
 // Links between hosts have latency and bandwidth, can be partitioned (what is under way arrives after healing) and
-// reset. Every wait is on channels and timers and there are no goroutines, so that equal programs in a bubble see
-// equal times. Anyone may call everything at any time.
+// reset. Every wait is on channels and timers, and there are no goroutines: times in a bubble are exact. Which of two
+// goroutines that may run at the same instant goes first remains the scheduler's choice; how much a writer finds
+// room for after a wait may depend on it. Anyone may call everything at any time.
 package memnet

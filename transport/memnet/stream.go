@@ -84,9 +84,11 @@ func (s *stream) read(p []byte, l *link) int {
 	return n
 }
 
-// dropUnsent forgets what has not yet gone out on the wire, which a reset does.
+// dropUnsent forgets what has not yet gone out on the wire, or was lost in a partition: a sender that resets does
+// not send it again. The end goes too, so that what was lost doesn't look complete.
 func (s *stream) dropUnsent(l *link) {
-	sent := time.Now().Add(l.Latency)
+	sent := l.horizon().Add(l.Latency)
+	s.ended = s.ended && !s.end.After(sent)
 	for n := len(s.segments); n > 0 && s.segments[n-1].due.After(sent); n-- {
 		s.size -= len(s.segments[n-1].data)
 		s.segments = s.segments[:n-1]
