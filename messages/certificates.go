@@ -3,8 +3,32 @@ package messages
 import "time"
 
 // FetchCertificate asks for the certificate of a local identity; the answer waits until there is one or it failed.
+// Sent without a sender it only sees to it that there will be one.
 type FetchCertificate struct {
 	Question
+	Identity Identity
+	Priority CertificatePriority
+}
+
+// CertificatePriority says whose certificate is made first.
+type CertificatePriority uint8
+
+// The priorities, the most urgent first.
+const (
+	PriorityRealTime   CertificatePriority = iota // a connection needs it
+	PriorityWarmup                                // a workload came, and will need it
+	PriorityBackground                            // a refresh, or another try after a failure
+)
+
+// String is the priority's name.
+func (p CertificatePriority) String() string {
+	return [...]string{"RealTime", "Warmup", "Background"}[p]
+}
+
+// ForgetCertificate says that an identity is not local any more: its certificate is dropped, and who waits for it is
+// told so.
+type ForgetCertificate struct {
+	Stamp
 	Identity Identity
 }
 
@@ -43,4 +67,31 @@ type CertificatePEM struct {
 	PEM                 []byte
 	SerialNumber        string // decimal
 	NotBefore, NotAfter time.Time
+}
+
+// MeasureCertificates asks how the certificates do, for metrics and the dashboard.
+type MeasureCertificates struct {
+	Question
+}
+
+// CertificatesMeasured answers MeasureCertificates. The counts are since the start.
+type CertificatesMeasured struct {
+	Answer
+	// Issued and Failed count finished attempts; Retained are the failed ones after which an older certificate was kept.
+	Issued, Failed, Retained uint64
+	// Coalesced counts fetches that waited for an attempt which another fetch had caused, Forgotten the dropped identities.
+	Coalesced, Forgotten uint64
+	// RefusedIdentities and RefusedWaiters count fetches that a bound refused.
+	RefusedIdentities, RefusedWaiters uint64
+	// Held, Queued, Running and Waiting are how many identities are known, wait for their turn, are being signed, and how
+	// many fetches wait, now.
+	Held, Queued, Running, Waiting int
+	// Expiries are the held certificates that end first, the soonest first; there is a bound to their number.
+	Expiries []CertificateExpiry
+}
+
+// CertificateExpiry is how long a certificate is still valid; negative when it has expired.
+type CertificateExpiry struct {
+	Identity Identity
+	In       time.Duration
 }

@@ -29,6 +29,8 @@ const (
 	FieldTraceID      = "trace_id"
 	FieldSpanID       = "span_id"
 	FieldDirective    = "directive"
+	FieldIdentity     = "identity"
+	FieldRetryAt      = "retry_at"
 )
 
 // The names of span attributes and events (TRACING §3).
