@@ -9,8 +9,11 @@ type UpdateWorkloads struct {
 	Stamp
 	Set    []WorkloadUpdate
 	Remove []string
-	// Reset forgets everything that is not in Set: a full re-delivery.
+	// Reset forgets everything that is not in Set: a full re-delivery, or the first chunk of one.
 	Reset bool
+	// More says that further chunks of the same delivery follow: a store that has lost its state answers nothing before
+	// the last. It means the same in the other updates.
+	More bool
 }
 
 // UpdateServices adds or replaces services and removes others.
@@ -19,6 +22,7 @@ type UpdateServices struct {
 	Set    []ServiceUpdate
 	Remove []NamespacedHostname
 	Reset  bool
+	More   bool
 }
 
 // UpdateEndpoints tells the service store which workloads exist, with their port mappings. Endpoints of services that
@@ -28,6 +32,7 @@ type UpdateEndpoints struct {
 	Set    []WorkloadUpdate
 	Remove []string
 	Reset  bool
+	More   bool
 }
 
 // UpdatePolicies adds or replaces policies and removes others, by key.
@@ -36,6 +41,7 @@ type UpdatePolicies struct {
 	Set    []*Authorization
 	Remove []string
 	Reset  bool
+	More   bool
 }
 
 // Applied answers an update that was sent with a sender: the store's version after it.
