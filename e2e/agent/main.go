@@ -28,6 +28,8 @@ type worker struct {
 	out     *bufio.Writer
 	conns   map[uint64]*net.TCPConn
 	servers map[string]*server
+
+	requests requests
 }
 
 // operations by name. Each decodes its own arguments.
@@ -42,6 +44,9 @@ var operations = map[string]func(w *worker, args json.RawMessage) (any, error){
 	"close":      operation((*worker).close),
 	"transfer":   operation((*worker).transfer),
 	"many":       operation((*worker).many),
+	"connect":    operation((*worker).connect),
+	"waypoint":   operation((*worker).waypoint),
+	"requests":   operation((*worker).listRequests),
 }
 
 func operation[Args any](f func(*worker, Args) (any, error)) func(*worker, json.RawMessage) (any, error) {

@@ -46,7 +46,7 @@ type Proxy struct {
 func Start(tb testing.TB, c Config) *Proxy {
 	tb.Helper()
 	p := Launch(tb, c)
-	p.waitReady()
+	p.WaitReady()
 	return p
 }
 

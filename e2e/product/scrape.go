@@ -45,7 +45,8 @@ func (p *Proxy) Admin(method, path string) string {
 	return body
 }
 
-func (p *Proxy) waitReady() {
+// WaitReady waits until the proxy says that it is ready. If it ends instead, the test fails.
+func (p *Proxy) WaitReady() {
 	p.tb.Helper()
 	last := "nothing"
 	ready := eventually(readyLimit, func() bool {
@@ -95,5 +96,16 @@ func (p *Proxy) ExpectSum(name string, labels Labels, want float64) {
 	var m Metrics
 	if !eventually(seeLimit, func() bool { m = p.Metrics(); return m.Sum(name, labels) == want }) {
 		p.tb.Errorf("proxy %s: %s%v is %v, want %v; it has %+v", p.name, name, labels, m.Sum(name, labels), want, m.Of(name))
+	}
+}
+
+// WaitUnready waits until the readiness endpoint stops answering: the proxy has begun to stop.
+func (p *Proxy) WaitUnready() {
+	p.tb.Helper()
+	if !eventually(seeLimit, func() bool {
+		status, _, err := p.Get(http.MethodGet, readyEndpoint+"/healthz/ready")
+		return err != nil || status != http.StatusOK
+	}) {
+		p.tb.Fatalf("proxy %s is still ready after %v", p.name, seeLimit)
 	}
 }

@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/net/http2"
+
+	"github.com/troupe-mesh/troupe/transport/mtls"
+)
+
+// WaypointText is what a waypoint says before it echoes.
+const WaypointText = "waypoint\n"
+
+// mtlsOptions are the defaults.
+var mtlsOptions mtls.Options
+
+// Waypoint says what a stand-in for a waypoint is: it answers every CONNECT with 200, says WaypointText and echoes.
+type Waypoint struct {
+	Address  string // where it listens
+	CADir    string
+	Identity string
+	Baggage  string // of its answers; empty for none
+}
+
+// Request is one CONNECT as the waypoint saw it.
+type Request struct {
+	Peer      netip.AddrPort
+	Authority string
+	Header    http.Header
+	Identity  string // of the peer's certificate
+}
+
+// ServeWaypoint starts a waypoint.
+func (a *Agent) ServeWaypoint(w Waypoint) netip.AddrPort {
+	a.tb.Helper()
+	bound, err := call[netip.AddrPort](a, stepLimit, "waypoint", w)
+	a.must(err)
+	return bound
+}
+
+// Requests are those that the agent's waypoints have had.
+func (a *Agent) Requests() []Request {
+	a.tb.Helper()
+	requests, err := call[[]Request](a, stepLimit, "requests", struct{}{})
+	a.must(err)
+	return requests
+}
+
+// requests are kept for the test to ask for.
+type requests struct {
+	mu   sync.Mutex
+	seen []Request
+}
+
+func (w *worker) waypoint(args Waypoint) (any, error) {
+	own, err := certificate(args.CADir, args.Identity)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", args.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", args.Address, err)
+	}
+	go w.acceptTunnels(listener, own, args.Baggage)
+	return netip.ParseAddrPort(listener.Addr().String())
+}
+
+func (w *worker) acceptTunnels(listener net.Listener, own *mtls.Certificate, baggage string) {
+	server := &http2.Server{MaxReadFrameSize: 1 << 20}
+	for {
+		raw, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = raw.Close() }()
+			secure := tls.Server(raw, own.ServerConfig(mtlsOptions))
+			if secure.Handshake() != nil {
+				return
+			}
+			identity := ""
+			if id, ok := mtls.PeerIdentity(secure.ConnectionState()); ok {
+				identity = id.String()
+			}
+			server.ServeConn(secure, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				w.requests.add(Request{Peer: canonical(raw.RemoteAddr()), Authority: r.Host, Header: r.Header, Identity: identity})
+				echoTunnel(rw, r, baggage)
+			})})
+		}()
+	}
+}
+
+// echoTunnel is one CONNECT through the waypoint.
+func echoTunnel(rw http.ResponseWriter, r *http.Request, baggage string) {
+	if r.Method != http.MethodConnect {
+		rw.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	if baggage != "" {
+		rw.Header().Set("Baggage", baggage)
+	}
+	rw.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(rw)
+	say := func(p []byte) bool {
+		_, err := rw.Write(p)
+		return err == nil && control.Flush() == nil
+	}
+	if !say([]byte(WaypointText)) {
+		return
+	}
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := r.Body.Read(buffer)
+		if n > 0 && !say(buffer[:n]) || err != nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+			return
+		}
+	}
+}
+
+func (q *requests) add(r Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.seen = append(q.seen, r)
+}
+
+func (w *worker) listRequests(struct{}) (any, error) {
+	w.requests.mu.Lock()
+	defer w.requests.mu.Unlock()
+	return w.requests.seen, nil
+}

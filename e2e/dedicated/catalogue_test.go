@@ -1,0 +1,128 @@
+package dedicated
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strings"
+	"testing"
+)
+
+// catalogue says which test here stands for which of the reference's (spec/ops.md §11.2 and §11.3).
+var catalogue = []struct{ reference, here string }{
+	{"namespaced local_captured_inpod", "TestLocalCaptured"},
+	{"namespaced server_uncaptured_inpod", "TestServerUncaptured"},
+	{"namespaced client_uncaptured_inpod", "TestClientUncaptured"},
+	{"namespaced cross_node_captured_inpod", "TestCrossNodeCaptured"},
+	{"namespaced server_uncaptured_dedicated", "TestServerUncapturedDedicated"},
+	{"namespaced client_uncaptured_dedicated", "TestServerUncapturedDedicated"}, // the reference's two are the same
+	{"namespaced cross_node_captured_dedicated", "TestCrossNodeCapturedDedicated"},
+	{"namespaced workload_waypoint", "TestWorkloadWaypoint"},
+	{"namespaced service_waypoint", "TestServiceWaypoint"},
+	{"namespaced service_waypoint_hostname", "TestServiceWaypointHostname"},
+	{"namespaced service_waypoint_workload_hostname", "TestServiceWaypointWorkloadHostname"},
+	{"namespaced service_loadbalancing", "TestServiceLoadBalancing"},
+	{"namespaced test_ztunnel_shutdown", "TestProxyShutdown"},
+	{"namespaced test_policy", "TestPolicy"},
+	{"namespaced hbone_ip_mismatch", "TestHBONEIPMismatch"},
+	{"namespaced test_svc_hostname_port", "TestServiceHostnamePort"},
+	{"namespaced test_svc_hostname_named_port", "TestServiceHostnameNamedPort"},
+	{"namespaced malicious_calls_inpod", "TestMaliciousCalls"},
+	{"namespaced trust_domain_mismatch_rejected", "TestTrustDomainMismatch"},
+	{"direct test_shutdown_lifecycle", "TestShutdownLifecycle"},
+	{"direct test_quit_lifecycle", "TestShutdownLifecycle"},
+	{"direct test_conflicting_bind_error_inbound", "TestConflictingBind"},
+	{"direct test_conflicting_bind_error_inbound_plaintext", "TestConflictingBind"},
+	{"direct test_conflicting_bind_error_outbound", "TestConflictingBind"},
+	{"direct test_conflicting_bind_error_admin", "TestConflictingBind"},
+	{"direct test_shutdown_drain", "TestProxyShutdown"},
+	{"direct test_shutdown_forced_drain", "TestForcedShutdown"},
+	{"direct test_hbone_request", "TestSOCKSRequests"},
+	{"direct test_hbone_request_local", "TestSOCKSRequests"},
+	{"direct test_tcp_request", "TestSOCKSRequests"},
+	{"direct test_tcp_request_local", "TestSOCKSRequests"},
+	{"direct test_vip_request", "TestSOCKSRequests"},
+	{"direct test_vip_request_local", "TestSOCKSRequests"},
+	{"direct test_stats_exist", "TestStatsExist"},
+	{"direct test_tcp_connections_metrics", "TestConnectionMetrics"},
+	{"direct test_tcp_bytes_metrics", "TestConnectionMetrics"},
+}
+
+// elsewhere are the reference's tests of what dedicated mode doesn't have, or what isn't built yet, with the reason.
+var elsewhere = map[string]string{
+	"namespaced double_hbone1":                                             "gateways and double HBONE",
+	"namespaced double_hbone2":                                             "gateways and double HBONE",
+	"namespaced sandwich_waypoint_plain":                                   "application tunnels",
+	"namespaced sandwich_waypoint_proxy_protocol":                          "application tunnels",
+	"namespaced test_server_shutdown":                                      "shared mode: a pod is removed by CNI",
+	"namespaced test_prefetch_forget_certs":                                "shared mode: certificates of many pods",
+	"namespaced test_hbone_metrics_access":                                 "shared mode: the proxy's own HBONE listener",
+	"namespaced crl_inbound_rejects_revoked_cert":                          "revocation lists",
+	"namespaced crl_outbound_rejects_revoked_cert":                         "revocation lists",
+	"namespaced crl_inbound_terminates_existing_connection_on_revocation":  "revocation lists",
+	"namespaced crl_outbound_terminates_existing_connection_on_revocation": "revocation lists",
+	"direct test_hostname_request_local":                                   "the DNS proxy",
+	"direct test_on_demand_dns_request":                                    "names resolved on demand",
+	"direct test_dns_metrics":                                              "the DNS proxy",
+}
+
+// How many tests the reference's two suites have.
+const (
+	namespacedTests = 30
+	directTests     = 20
+)
+
+func TestCatalogueIsWhole(t *testing.T) {
+	tests := testNames(t)
+	counts := map[string]int{}
+	count := func(reference string) {
+		suite, _, _ := strings.Cut(reference, " ")
+		counts[suite]++
+	}
+	seen := map[string]bool{}
+	for _, c := range catalogue {
+		if !tests[c.here] {
+			t.Errorf("%s: there is no %s", c.reference, c.here)
+		}
+		if _, both := elsewhere[c.reference]; both || seen[c.reference] {
+			t.Errorf("%s: listed twice", c.reference)
+		}
+		seen[c.reference] = true
+		count(c.reference)
+	}
+	for reference, reason := range elsewhere {
+		if reason == "" {
+			t.Errorf("%s: isn't here for no reason", reference)
+		}
+		count(reference)
+	}
+	if counts["namespaced"] != namespacedTests || counts["direct"] != directTests {
+		t.Errorf("the catalogue has %v, the reference %d namespaced and %d direct tests", counts, namespacedTests, directTests)
+	}
+}
+
+// testNames are the test functions of this package.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+				names[f.Name.Name] = true
+			}
+		}
+	}
+	return names
+}
