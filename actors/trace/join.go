@@ -18,8 +18,10 @@ func (t *Telemetry) Outgoing(r *messages.Record) (parent, state string) {
 // Join puts a record under the context that its CONNECT carried. A peer of ours, known by its mark and believed only
 // over mutual TLS, becomes the parent and its flag is honoured, within a limit per peer. Everybody else's context names
 // a span that nobody exports: the record keeps its own trace, which links to it (TRACING §5.1, §7). What can't be read
-// is ignored. It must be called between Start and the first mark; the record's identities should be set.
+// is ignored. It must be called between Start and the first mark; the record's identities should be set. A record that
+// joins is a stream of a tunnel: if Start counted it as a socket, that is taken back, the tunnel's is the socket.
 func (t *Telemetry) Join(r *messages.Record, parent string, state []string, overMTLS bool) {
+	t.socketEnded(r)
 	if t.provider == nil || parent == "" || !overMTLS {
 		return
 	}
@@ -32,10 +34,12 @@ func (t *Telemetry) Join(r *messages.Record, parent string, state []string, over
 		return
 	}
 	r.TraceID, r.ParentID = p.trace, p.span
-	sampled := t.provider.sampler.child(p.trace, p.sampled)
-	if sampled && !t.peers.allow(peerOf(r), r.Start) {
+	r.Sampled = p.sampled && t.provider.sampler.honours(p.trace)
+	switch {
+	case r.Sampled && !t.peers.allow(peerOf(r), r.Start):
 		t.metrics.forcedCut.Add(1)
-		sampled = false
+		r.Sampled = false
+	case !p.sampled:
+		r.Keep = t.provider.sampler.overrules(p.trace)
 	}
-	r.Sampled = sampled
 }

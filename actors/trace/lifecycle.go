@@ -10,7 +10,12 @@ import (
 
 // SetupEnded is called once, when the tunnel is established or the set-up failed (r.Failure says which). It ends marks
 // that are still open, decides whether the spans are kept, hands them to the worker if so, and releases the marks.
+// Further calls do nothing.
 func (t *Telemetry) SetupEnded(r *messages.Record) {
+	if r.SetupOver {
+		return
+	}
+	r.SetupOver = true
 	r.Established = r.Failure == nil
 	if r.Dropped > 0 {
 		t.metrics.marksCut.Add(uint64(r.Dropped))
@@ -47,7 +52,7 @@ func (t *Telemetry) Closed(r *messages.Record, s *Series, c *relay.Counters) {
 }
 
 // EarlyDenied ends a connection that was refused before its stats were built: a warning, spans, and no traffic metrics
-// (spec/dataplane.md §11.5).
+// (spec/dataplane.md §11.5). SetupEnded may have been called before.
 func (t *Telemetry) EarlyDenied(r *messages.Record) {
 	t.SetupEnded(r)
 	t.logDenied(r)

@@ -41,7 +41,9 @@ type Metrics struct {
 	// events beyond a record's bounds, jobsCut records that found the worker's queue full, followsCut connections
 	// without segments.
 	forcedCut, marksCut, jobsCut, followsCut Counter
-	lateCut                                  [causeCount]Counter
+	// policiesUnknown counts look-ups of policies that the store does not have.
+	policiesUnknown Counter
+	lateCut         [causeCount]Counter
 }
 
 var dnsLabels = []string{"request_query_type", "request_protocol", "source_canonical_service", "source_canonical_revision"}

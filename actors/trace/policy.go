@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"time"
+
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -38,4 +40,21 @@ func (t *Telemetry) PolicyDecisions(r *messages.Record, span messages.SpanRef, v
 			messages.StringAttr(messages.AttrRuleField, d.Field),
 			messages.StringAttr(messages.AttrVerdict, d.Text))
 	}
+}
+
+// UnknownPolicies warns of policies that a workload names and the policy store does not have; they count for nothing
+// unless the node is told to deny then. Only the first in a second is written.
+func (t *Telemetry) UnknownPolicies(r *messages.Record, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	t.metrics.policiesUnknown.Add(uint64(len(keys)))
+	if !t.state.Enabled(logs.Warn) || !t.unknownLines.allow(time.Now()) {
+		return
+	}
+	line := t.state.Warn("a workload names a policy that is not known").Str(messages.FieldPolicy, keys[0])
+	if r != nil && r.Destination != nil {
+		line = line.OptStr(messages.FieldDstWorkload, r.Destination.Name).OptStr(messages.FieldDstNamespace, r.Destination.Namespace)
+	}
+	line.Send()
 }

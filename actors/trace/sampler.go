@@ -31,10 +31,8 @@ func (s sampler) root(id messages.TraceID) bool {
 	return binary.BigEndian.Uint64(id[8:])>>1 < s.bound
 }
 
-// child decides for a trace that a peer of ours began.
-func (s sampler) child(id messages.TraceID, flag bool) bool {
-	if s.honour {
-		return flag
-	}
-	return s.root(id)
-}
+// honours decides for a trace that a peer of ours samples.
+func (s sampler) honours(id messages.TraceID) bool { return s.honour || s.root(id) }
+
+// overrules reports whether a trace that a peer of ours does not sample is kept all the same; the peer is then told.
+func (s sampler) overrules(id messages.TraceID) bool { return !s.honour && s.root(id) }

@@ -2,10 +2,11 @@ package trace
 
 // What the tracing itself counts. All of it says unstable: the reference has none of these.
 var (
-	spansExportedHead = ownCounter("troupe_trace_spans_exported", "The total number of spans handed to every exporter (unstable).")
-	spansDroppedHead  = ownCounter("troupe_trace_spans_dropped", "The total number of spans lost before they were exported (unstable).", "where")
-	recordsCutHead    = ownCounter("troupe_trace_records_cut", "The total number of connections whose spans were not kept because of a limit (unstable).", "limit")
-	overflowHead      = ownCounter("troupe_metrics_series_overflow", "The total number of look-ups that found no room for a new label set (unstable).")
+	spansExportedHead   = ownCounter("troupe_trace_spans_exported", "The total number of spans handed to every exporter (unstable).")
+	spansDroppedHead    = ownCounter("troupe_trace_spans_dropped", "The total number of spans lost before they were exported (unstable).", "where")
+	recordsCutHead      = ownCounter("troupe_trace_records_cut", "The total number of connections whose spans were not kept because of a limit (unstable).", "limit")
+	unknownPoliciesHead = ownCounter("troupe_policy_unknown", "The total number of look-ups of policies that are not known (unstable).")
+	overflowHead        = ownCounter("troupe_metrics_series_overflow", "The total number of look-ups that found no room for a new label set (unstable).")
 )
 
 func ownCounter(name, help string, labels ...string) head {
@@ -17,6 +18,8 @@ func (m *Metrics) writeOwn(e *exposition) {
 	m.MailboxRefused.write(e)
 	m.MailboxWait.write(e)
 	m.HBONEAbuse.write(e)
+	e.head(&unknownPoliciesHead)
+	e.counter(&unknownPoliciesHead, nil, m.policiesUnknown.Value())
 	e.head(&overflowHead)
 	e.counter(&overflowHead, nil, m.traffic.overflowed.Value())
 	if m.provider == nil {

@@ -1,54 +1,89 @@
 package trace
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// StartRecorder begins a recorder for a trace of its own that belongs to no connection: hbone.connection_setup, drain,
-// csr and the like. Its first mark is the root. RootTrace ends it.
-func (t *Telemetry) StartRecorder(r *messages.Recorder) {
-	if r.Start.IsZero() {
-		r.Start = time.Now()
-	}
-	t.ids.fill(r)
+// TunnelSetup is how one pooled tunnel came to be. A time that was not reached is zero.
+type TunnelSetup struct {
+	Peer netip.AddrPort
+	// Start is when dialling began, Connected when the socket was, Secured when the TLS handshake, and End when
+	// everything had ended, well or not.
+	Start, Connected, Secured, End  time.Time
+	TLSVersion, TLSCipher, TLSCurve string
+	// Failure is nil for a tunnel that is ready; the last step reached failed for it.
+	Failure *messages.Failure
 }
 
-// RootTrace makes the spans of a recorder of StartRecorder and returns the ids of its root, for links from the
-// connections that it served. Such traces are rare and always kept, up to a limit a second; the ids are zero when
-// nothing is exported, and a link to them is none. attrs go on the root; failure may be nil.
-func (t *Telemetry) RootTrace(r *messages.Recorder, failure *messages.Failure, attrs ...messages.Attr) (messages.TraceID, messages.SpanID) {
-	defer r.Release()
-	if t.provider == nil || len(r.Spans()) == 0 || !t.allowLate(causeRoot) {
+// ConnectionSetup makes the trace of a tunnel's set-up: hbone.connection_setup with socket.connect, tls.handshake and
+// h2.settings. It returns the ids of its root, for the links from the connections that the tunnel serves; they are zero
+// when nothing is exported.
+func (t *Telemetry) ConnectionSetup(s TunnelSetup) (messages.TraceID, messages.SpanID) {
+	if t.provider == nil {
 		return messages.TraceID{}, messages.SpanID{}
 	}
-	for _, a := range attrs {
-		r.Attr(0, a)
+	r := messages.Recorder{Start: s.Start}
+	t.StartRecorder(&r)
+	root := r.BeginAt(messages.SpanConnectionSetup, messages.NoSpan, 0)
+	steps := [...]struct {
+		name messages.SpanName
+		end  time.Time
+	}{
+		{messages.SpanSocketConnect, s.Connected},
+		{messages.SpanTLSHandshake, s.Secured},
+		{messages.SpanH2Settings, s.End},
 	}
 	reason := messages.ReasonNone
-	if failure != nil {
-		reason = failure.Reason
+	if s.Failure != nil {
+		reason = s.Failure.Reason
 	}
-	r.EndOpen(reason)
-	if r.Dropped > 0 {
-		t.metrics.marksCut.Add(uint64(r.Dropped))
-	}
-	t.submit(&messages.Record{Recorder: *r, Failure: failure}, t.materialiseRoot)
-	return r.TraceID, r.RootID
-}
-
-// ConnectionSetup is RootTrace for a pooled tunnel's set-up, whose recorder holds hbone.connection_setup with its
-// children socket.connect, tls.handshake and h2.settings.
-func (t *Telemetry) ConnectionSetup(r *messages.Recorder, failure *messages.Failure, attrs ...messages.Attr) (messages.TraceID, messages.SpanID) {
-	return t.RootTrace(r, failure, attrs...)
-}
-
-// materialiseRoot makes the spans of a trace that belongs to no connection. It runs on the worker.
-func (t *Telemetry) materialiseRoot(f *frozen) {
-	t.emitMarks(f, func(m *made) {
-		if m.reason == messages.ReasonNone {
-			m.reason = f.Reason()
+	from := s.Start
+	for i, step := range steps {
+		if step.end.IsZero() {
+			break
 		}
-	}, func(messages.SpanMark, *made) {})
+		ref := r.Span(step.name, root, from.Sub(s.Start), step.end.Sub(s.Start))
+		if last := i == len(steps)-1 || steps[i+1].end.IsZero() || s.failedAt(step.end); last {
+			r.Spans()[ref].Reason = reason
+			break
+		}
+		from = step.end
+	}
+	r.Spans()[root].End = max(s.End.Sub(s.Start), 1)
+	return t.RootTrace(&r, s.Failure, s.attrs()...)
+}
+
+// failedAt reports whether the step that ended then is the one that failed: nothing came after it but the end.
+func (s *TunnelSetup) failedAt(step time.Time) bool {
+	if s.Failure == nil {
+		return false
+	}
+	last := s.Connected
+	if !s.Secured.IsZero() {
+		last = s.Secured
+	}
+	switch s.Failure.Reason {
+	case messages.ReasonH2Handshake, messages.ReasonH2Failed:
+		return false
+	default:
+		return step.Equal(last)
+	}
+}
+
+func (s *TunnelSetup) attrs() []messages.Attr {
+	a := []messages.Attr{
+		messages.StringAttr(messages.AttrServerAddress, s.Peer.Addr().String()),
+		messages.IntAttr(messages.AttrServerPort, int64(s.Peer.Port())),
+	}
+	for _, v := range [...]struct{ key, value string }{
+		{messages.AttrTLSVersion, s.TLSVersion}, {messages.AttrTLSCipher, s.TLSCipher}, {messages.AttrTLSCurve, s.TLSCurve},
+	} {
+		if v.value != "" {
+			a = append(a, messages.StringAttr(v.key, v.value))
+		}
+	}
+	return a
 }

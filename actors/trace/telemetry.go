@@ -76,9 +76,11 @@ type Telemetry struct {
 	ids      *idSource
 	metrics  *Metrics
 	late     lateLimits
-	peers    *peerLimits
-	worker   *worker
-	follows  *follows
+	// unknownLines limits the lines about unknown policies.
+	unknownLines *bucket
+	peers        *peerLimits
+	worker       *worker
+	follows      *follows
 }
 
 // New makes Telemetry and starts its worker; Shutdown ends it.
@@ -96,6 +98,8 @@ func New(o Options) (*Telemetry, error) {
 		metrics:  newMetrics(o.Tag, o.MaxSeries),
 		late:     newLateLimits(o.LatePerSec),
 		peers:    newPeerLimits(),
+
+		unknownLines: newBucket(1),
 	}
 	if t.provider != nil {
 		t.metrics.provider = t.provider
