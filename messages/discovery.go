@@ -85,3 +85,6 @@ type PoliciesDumped struct {
 	Answer
 	Policies []*Authorization
 }
+
+// StateDelivered tells the node that the first complete state is in the stores.
+type StateDelivered struct{}

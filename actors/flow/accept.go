@@ -4,6 +4,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/flow/route"
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/state"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/socket"
@@ -25,6 +26,12 @@ func (a *accept) Receive(ctx actor.Context) {
 		a.nameResolved(ctx, m)
 	case *messages.LocalWorkloadFound:
 		a.localWorkloadFound(ctx, m)
+	case *messages.Refused:
+		a.p.refusedByStore(ctx, messages.StageAccept, m)
+	case *kit.Undelivered:
+		a.p.undelivered(ctx, messages.StageAccept, m)
+	default:
+		kit.Unknown(ctx)
 	}
 }
 
@@ -78,7 +85,7 @@ func (a *accept) socksNegotiated(ctx actor.Context, m *socksNegotiated) {
 // nameResolved takes the first address of the client's family, as the reference does (spec/dataplane.md §6).
 func (a *accept) nameResolved(ctx actor.Context, m *messages.NameResolved) {
 	p := a.p
-	p.answered(state.RoleDNSCache, "ResolveName", &m.Answer)
+	p.answered(state.RoleNames, "ResolveName", &m.Answer)
 	for _, addr := range m.Addrs {
 		if addr.Is4() == p.entry.Peer.Addr().Is4() {
 			dst := messages.HostPort{Addr: addr, Port: p.host.Port}.AddrPort()

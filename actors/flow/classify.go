@@ -1,9 +1,13 @@
 package flow
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/flow/route"
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -12,6 +16,9 @@ type tree interface {
 	Next() route.Step
 	Learn(answer any) bool
 }
+
+// stamped is any message that says when it was sent.
+type stamped interface{ StampSent(at int64) }
 
 // classify carries a decision tree's questions to the stores and the answers back to it, until the way is decided.
 type classify struct {
@@ -41,6 +48,12 @@ func (c *classify) Receive(ctx actor.Context) {
 		c.learn(ctx, m, &m.Answer)
 	case *messages.NameResolved:
 		c.learn(ctx, m, &m.Answer)
+	case *messages.Refused:
+		c.p.fail(ctx, messages.StageClassify, messages.Fail(messages.ReasonStoreTimeout, m.Text))
+	case *kit.Undelivered:
+		c.undelivered(ctx)
+	default:
+		kit.Unknown(ctx)
 	}
 }
 
@@ -54,19 +67,26 @@ func (c *classify) started(ctx actor.Context) {
 }
 
 func (c *classify) learn(ctx actor.Context, answer any, a *messages.Answer) {
-	store, question := c.step.Store, questionName(c.step.Ask)
+	store, question := c.step.Store, c.step.Ask
 	if !c.tree.Learn(answer) {
 		return // too late, or a duplicate: the awaited answer still comes
 	}
-	c.p.answered(store.String(), question, a)
+	if c.p.marks != nil {
+		c.p.answered(store.String(), questionName(question), a)
+	}
 	c.next(ctx)
+}
+
+// undelivered ends the flow whose question nobody took.
+func (c *classify) undelivered(ctx actor.Context) {
+	c.p.fail(ctx, messages.StageClassify, messages.Fail(messages.ReasonStoreTimeout, "nobody took the question of classify"))
 }
 
 func (c *classify) next(ctx actor.Context) {
 	c.step = c.tree.Next()
 	switch s := c.step; {
 	case s.Ask != nil:
-		stamp(s.Ask, c.p.System.Now())
+		s.Ask.(stamped).StampSent(c.p.System.Nanos())
 		ctx.Request(c.p.store(s.Store), s.Ask)
 	case s.Deny != nil:
 		c.p.fail(ctx, messages.StageClassify, s.Deny)
@@ -172,4 +192,10 @@ func (p *passage) inboundDecided(r *messages.InboundRequest) {
 		}
 		p.rec.DerivedSource.Identity = p.entry.Identity
 	}
+}
+
+// questionName is the question's type, as traces name it.
+func questionName(q any) string {
+	name := fmt.Sprintf("%T", q)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -10,6 +11,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/mtls"
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
@@ -72,8 +74,13 @@ type Deps struct {
 	Stores    Stores
 	Network   socket.Network
 	Settings  Settings
+	// TLS and HBONE are how tunnels of this node are made.
+	TLS   mtls.Options
+	HBONE hbone.Settings
 	// Pod is told of a flow's end, Connections keeps the registry.
 	Pod, Connections *actor.PID
+	// Ending is set when the pod stops: flows that are stopped otherwise have crashed.
+	Ending *atomic.Bool
 	// Pool gives tunnels to flows of 15001, SOCKSPool to those of 15080 (spec/dataplane.md §3.1).
 	Pool, SOCKSPool *actor.PID
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -59,13 +60,27 @@ func (p *passage) ownIdentity() messages.Identity {
 // ask numbers a question and sends it; the answer comes to the stage that asks.
 func (p *passage) ask(ctx actor.Context, to *actor.PID, q question) {
 	p.asked++
-	q.Number(p.asked, p.System.Now())
+	q.Number(p.asked, p.System.Nanos())
 	ctx.Request(to, q)
 }
 
 // question is any question to a store.
 type question interface {
 	Number(id uint64, sent int64)
+}
+
+// refusedByStore ends the flow whose store has lost its state and did not get it back in time: it fails closed.
+func (p *passage) refusedByStore(ctx actor.Context, s messages.Stage, m *messages.Refused) {
+	if m.ID == p.asked {
+		p.fail(ctx, s, messages.Fail(messages.ReasonStoreTimeout, m.Text))
+	}
+}
+
+// undelivered ends the flow whose question nobody took: the store is not there, and nothing is allowed without it.
+func (p *passage) undelivered(ctx actor.Context, s messages.Stage, u *kit.Undelivered) {
+	if q, ok := u.Message.(interface{ QuestionID() uint64 }); ok && q.QuestionID() == p.asked {
+		p.fail(ctx, s, messages.Fail(messages.ReasonStoreTimeout, "nobody took the question of "+s.String()))
+	}
 }
 
 // handOver tells the tunnel actor that the stage is done, and stops the stage.

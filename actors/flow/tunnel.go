@@ -1,0 +1,342 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/relay"
+)
+
+// Roles of a flow's actors.
+const (
+	RoleTunnel    = "tunnel"
+	RoleAccept    = "accept"
+	RoleClassify  = "classify"
+	RoleAuthorize = "authorize"
+)
+
+// flowCapacity bounds the mailboxes of a flow's actors: more than a few messages never wait for one.
+const flowCapacity = 64
+
+// tunnel is the flow's own actor: it runs the stages, owns both legs and says how it ended.
+//
+//	state        message            next
+//	a stage      StageDone          the next stage; after authorize: connecting
+//	a stage      StageFailed        over
+//	a stage      StageOverdue       over (store_timeout)
+//	connecting   TunnelAcquired     connecting, the goroutine starts
+//	connecting   Established        established
+//	connecting   EstablishFailed    over
+//	established  Finished           over
+//	any          CloseFlow          cut; over when the goroutine has ended
+//	any          Stopping           over (drained, or internal after a crash)
+type tunnel struct {
+	passage
+	dispatcher *kit.FlowDispatcher
+	at         messages.Stage
+	stageSpan  [4]messages.SpanRef
+	deadline   int64 // of the stage, in the system's nanoseconds
+	timer      *kit.Timer
+
+	series   *trace.Series
+	counters relay.Counters
+	leg      *leg
+	granted  *messages.TunnelAcquired
+	setUp    bool
+	over     bool
+	closing  *messages.Failure
+}
+
+// Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
+func Spec(d *Deps, e Entry) kit.Spec {
+	dispatcher := kit.NewFlowDispatcher()
+	return kit.Spec{
+		Role:        RoleTunnel,
+		Capacity:    flowCapacity,
+		Run:         kit.OnFlow(dispatcher),
+		Supervision: kit.Supervision{Directive: kit.Escalate},
+		New: func() actor.Actor {
+			return &tunnel{passage: passage{Deps: d, entry: e}, dispatcher: dispatcher}
+		},
+	}
+}
+
+// Receive takes the flow's messages.
+func (t *tunnel) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		t.started(ctx)
+	case *messages.StageDone:
+		t.stageDone(ctx, m)
+	case *messages.StageFailed:
+		t.stageFailed(ctx, m)
+	case *messages.StageOverdue:
+		t.stageOverdue(ctx, m)
+	case *messages.TunnelAcquired:
+		t.tunnelAcquired(ctx, m)
+	case *messages.Established:
+		t.established(m)
+	case *messages.EstablishFailed:
+		t.establishFailed(ctx, m)
+	case *messages.Finished:
+		t.finished(ctx, m)
+	case *messages.CloseFlow:
+		t.closeFlow(ctx, m)
+	case *kit.Undelivered:
+		t.undelivered(ctx, m)
+	case *actor.Restarting, *actor.Stopping:
+		t.stopping(ctx)
+	default:
+		kit.Unknown(ctx)
+	}
+}
+
+func (t *tunnel) started(ctx actor.Context) {
+	t.rec.Direction = t.entry.Entrance.Direction()
+	t.rec.Src = t.entry.Peer
+	t.rec.Start = t.entry.At
+	if t.entry.Stream != nil {
+		t.rec.Dst = t.entry.Local
+	}
+	t.Telemetry.Start(&t.rec)
+	if t.entry.Stream != nil {
+		traceparent, _ := t.entry.Stream.Get("traceparent")
+		t.Telemetry.Join(&t.rec, traceparent, t.entry.Stream.All("tracestate"), !t.entry.Identity.IsZero())
+	}
+	if t.Telemetry.Tracing() {
+		t.marks = &t.rec.Recorder
+	}
+	t.root = t.marks.BeginAt(rootSpan(t.entry.Entrance), messages.NoSpan, 0)
+	for i := range t.stageSpan {
+		t.stageSpan[i] = messages.NoSpan
+	}
+	t.describeTLS()
+	t.begin(ctx, messages.StageAccept)
+}
+
+func rootSpan(e messages.Entrance) messages.SpanName {
+	switch e {
+	case messages.EntranceHBONE:
+		return messages.SpanConnect
+	case messages.EntrancePlaintext:
+		return messages.SpanInbound
+	case messages.EntranceOutbound, messages.EntranceSOCKS5:
+	}
+	return messages.SpanOutbound
+}
+
+func (t *tunnel) describeTLS() {
+	if t.marks == nil || t.entry.TLSVersion == "" {
+		return
+	}
+	t.marks.Attr(t.root, messages.StringAttr(messages.AttrTLSVersion, t.entry.TLSVersion))
+	t.marks.Attr(t.root, messages.StringAttr(messages.AttrTLSCipher, t.entry.TLSCipher))
+	t.marks.Attr(t.root, messages.StringAttr(messages.AttrTLSCurve, t.entry.TLSCurve))
+}
+
+// begin starts a stage: its span, its deadline and, but for the tunnel's own, its actor.
+func (t *tunnel) begin(ctx actor.Context, s messages.Stage) {
+	t.at = s
+	t.stage = t.marks.Begin(s.Span(), t.root)
+	t.stageSpan[s] = t.stage
+	t.arm(ctx, s)
+	switch s {
+	case messages.StageAccept:
+		t.spawn(ctx, RoleAccept, &accept{p: &t.passage})
+	case messages.StageClassify:
+		t.spawn(ctx, RoleClassify, &classify{p: &t.passage})
+	case messages.StageAuthorize:
+		t.spawn(ctx, RoleAuthorize, &authorize{p: &t.passage})
+	case messages.StageTunnel:
+		t.connect(ctx)
+	}
+}
+
+func (t *tunnel) spawn(ctx actor.Context, role string, a actor.Actor) {
+	kit.Spawn(ctx, t.System.Props(kit.Spec{
+		Role: role, Capacity: flowCapacity, Run: kit.OnFlow(t.dispatcher), New: func() actor.Actor { return a },
+	}), role)
+}
+
+// arm sets the stage's deadline. One timer serves all stages of a flow: when it fires it looks whether the stage that
+// it finds is overdue, and otherwise waits for that one's deadline.
+func (t *tunnel) arm(ctx actor.Context, s messages.Stage) {
+	d := t.Settings.StageDeadline
+	switch s {
+	case messages.StageAccept:
+		d += t.Settings.WorkloadWait
+		if t.entry.Entrance == messages.EntranceSOCKS5 {
+			d += t.Settings.NegotiationDeadline
+		}
+	case messages.StageTunnel:
+		d += t.Settings.ConnectDeadline
+	case messages.StageClassify, messages.StageAuthorize:
+	}
+	t.deadline = t.System.Nanos() + int64(d)
+	if t.timer == nil {
+		t.timer = kit.After(ctx, d, &messages.StageOverdue{})
+	}
+}
+
+func (t *tunnel) stageDone(ctx actor.Context, m *messages.StageDone) {
+	if t.over || m.Stage != t.at {
+		return // a duplicate, or a stage that was overtaken by the end
+	}
+	t.marks.End(t.stage)
+	switch m.Stage {
+	case messages.StageAccept:
+		t.begin(ctx, messages.StageClassify)
+	case messages.StageClassify:
+		t.open()
+		t.begin(ctx, messages.StageAuthorize)
+	case messages.StageAuthorize:
+		t.begin(ctx, messages.StageTunnel)
+	case messages.StageTunnel:
+	}
+}
+
+// open builds the connection's statistics: from here on it counts as opened (spec/dataplane.md §11.3).
+func (t *tunnel) open() {
+	if t.series != nil {
+		return
+	}
+	t.series = t.Telemetry.Opened(&t.rec)
+	t.counters.LiveReceived, t.counters.LiveSent = t.series.Received(), t.series.Sent()
+}
+
+func (t *tunnel) stageFailed(ctx actor.Context, m *messages.StageFailed) {
+	if t.over || m.Stage != t.at {
+		return
+	}
+	t.marks.Fail(t.stage, m.Failure.Reason)
+	t.end(ctx, m.Failure)
+}
+
+func (t *tunnel) stageOverdue(ctx actor.Context, m *messages.StageOverdue) {
+	if t.over || t.setUp {
+		return
+	}
+	if left := t.deadline - t.System.Nanos(); left > 0 {
+		t.timer = kit.After(ctx, time.Duration(left), m)
+		return
+	}
+	t.end(ctx, messages.Fail(messages.ReasonStoreTimeout, t.at.String()+" was not answered in time"))
+}
+
+// undelivered ends the flow when the pool is not there, or the registry: a connection that is not registered would
+// outlive the policy that allows it.
+func (t *tunnel) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if t.over {
+		return
+	}
+	switch m.Message.(type) {
+	case *messages.AcquireTunnel:
+		t.end(ctx, messages.Fail(messages.ReasonStoreTimeout, "the pool did not take the question"))
+	case *messages.RegisterConnection:
+		t.registered = false
+		t.closeFlow(ctx, &messages.CloseFlow{Failure: messages.Fail(messages.ReasonOverCapacity, "connection tracking failed")})
+	}
+}
+
+func (t *tunnel) closeFlow(ctx actor.Context, m *messages.CloseFlow) {
+	if t.over || t.closing != nil {
+		return
+	}
+	if m.Policy != nil {
+		t.rec.Verdict = &messages.Verdict{Policy: m.Policy, Rule: -1, Text: m.Failure.Text}
+	}
+	if t.leg == nil {
+		t.end(ctx, m.Failure)
+		return
+	}
+	t.closing = m.Failure
+	t.cut(ctx)
+}
+
+func (t *tunnel) stopping(ctx actor.Context) {
+	if t.over {
+		return
+	}
+	failure := t.closing
+	if failure == nil {
+		failure = messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
+		if !t.Ending.Load() {
+			failure = messages.Fail(messages.ReasonInternal, "connection closed: an actor of the flow crashed")
+		}
+	}
+	t.end(ctx, failure)
+}
+
+// end writes the flow's one closing line and lets go of everything. failure is nil for a connection that went well.
+func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
+	t.over = true
+	defer ctx.Stop(ctx.Self())
+	defer ctx.Request(t.Pod, &messages.FlowEnded{})
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.rec.Failure = failure
+	t.refuse(ctx)
+	if !t.setUp {
+		t.marks.EndOpen(t.rec.Reason())
+		t.Telemetry.SetupEnded(&t.rec)
+	}
+	if t.series == nil {
+		t.Telemetry.EarlyDenied(&t.rec)
+	} else {
+		t.Telemetry.Closed(&t.rec, t.series, &t.counters)
+	}
+	if t.registered {
+		ctx.Request(t.Connections, &messages.UnregisterConnection{})
+	}
+	t.release()
+}
+
+// cut aborts both legs on a goroutine, since it may have to wait for room in the tunnel.
+func (t *tunnel) cut(ctx actor.Context) {
+	l := t.leg
+	kit.Go(ctx, func(context.Context) any {
+		l.cut()
+		return nil
+	})
+}
+
+// refuse answers an HBONE peer that has no answer yet, and closes what the flow holds. Writing may block, so it is left
+// to the leg's goroutine, or to one of its own.
+func (t *tunnel) refuse(ctx actor.Context) {
+	if t.leg != nil {
+		t.cut(ctx)
+		return
+	}
+	if t.entry.Conn != nil {
+		conn, socks, failure := t.entry.Conn, t.socks, t.rec.Failure
+		if socks == nil {
+			_ = conn.Close()
+			return
+		}
+		kit.Go(ctx, func(context.Context) any {
+			socks.failed(conn, failure)
+			_ = conn.Close()
+			return nil
+		})
+		return
+	}
+	stream, status := t.entry.Stream, t.rec.Reason().Status()
+	kit.Go(ctx, func(context.Context) any {
+		stream.Refuse(status)
+		return nil
+	})
+}
+
+// release gives the room in a pooled tunnel back.
+func (t *tunnel) release() {
+	if t.granted != nil && t.granted.GiveBack != nil {
+		t.granted.GiveBack()
+		t.granted = nil
+	}
+}

@@ -1,0 +1,156 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/discovery"
+	"github.com/troupe-mesh/troupe/actors/flow"
+	"github.com/troupe-mesh/troupe/actors/identity"
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// RoleNode is the root's role, and its name.
+const RoleNode = "node"
+
+// Config is what a node is made of.
+type Config struct {
+	System *kit.System
+	// State configures the stores: Node, Random, Resolver and Counters are given.
+	State state.Config
+	// Local is the state that is delivered.
+	Local discovery.State
+	// Identity configures the certificates.
+	Identity identity.Config
+	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it.
+	Pod    pod.Config
+	PodUID string
+	// OnReady is told, once and on an actor's goroutine, that the first state has arrived and the doors are open.
+	OnReady func()
+}
+
+// Node is a running node.
+type Node struct {
+	system *kit.System
+	root   *actor.PID
+	pod    *actor.PID
+	stores flow.Stores
+}
+
+// Start spawns the node's actors. It takes over the pod's listeners.
+func Start(c Config) (*Node, error) {
+	address := c.System.Actors().Address()
+	child := func(name string) *actor.PID { return actor.NewPID(address, RoleNode+"/"+name) }
+	n := &Node{
+		system: c.System, pod: child(pod.RolePod + "/" + c.PodUID),
+		stores: flow.Stores{
+			Workloads: child(state.RoleWorkloads), Services: child(state.RoleServices), Policies: child(state.RolePolicies),
+			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
+		},
+	}
+	root, err := c.System.SpawnRoot(kit.Spec{
+		Role: RoleNode, Capacity: 1024, Supervision: restart,
+		New: func() actor.Actor { return &node{config: c, node: n, discovery: child(discovery.RoleDiscovery)} },
+	}, RoleNode)
+	if err != nil {
+		return nil, fmt.Errorf("start the node: %w", err)
+	}
+	n.root = root
+	return n, nil
+}
+
+// restart brings back what the whole node depends on, ever more slowly while it keeps failing, and never gives up.
+var restart = kit.Supervision{
+	Directive: kit.Restart, MaxRestarts: 1 << 30, Window: time.Minute,
+	Backoff: kit.Backoff{Initial: time.Millisecond, Max: 5 * time.Second, Jitter: 0.2},
+}
+
+// Stores are the node's stores, for the admin page.
+func (n *Node) Stores() flow.Stores { return n.stores }
+
+// Pod is the proxy of dedicated mode.
+func (n *Node) Pod() *actor.PID { return n.pod }
+
+// Drain closes the doors, waits for the connections up to deadline and cuts the rest. It returns how many ended in time
+// and how many were cut.
+func (n *Node) Drain(ctx context.Context, mode messages.DrainMode, deadline time.Duration) (messages.Drained, error) {
+	const slack = 5 * time.Second
+	drained, err := kit.AskFor[*messages.Drained](ctx, n.system, n.root, &messages.Drain{Mode: mode, Deadline: deadline}, deadline+slack)
+	if err != nil {
+		return messages.Drained{}, fmt.Errorf("drain the node: %w", err)
+	}
+	return *drained, nil
+}
+
+// node is the root actor.
+type node struct {
+	config    Config
+	node      *Node
+	discovery *actor.PID
+	asker     *actor.PID
+}
+
+// Receive takes the root's messages.
+func (n *node) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		n.started(ctx)
+	case *messages.StateDelivered:
+		n.stateDelivered(ctx)
+	case *messages.Drain:
+		n.drain(ctx, m)
+	case *messages.Drained:
+		n.drained(ctx, m)
+	default:
+		kit.Unknown(ctx)
+	}
+}
+
+func (n *node) started(ctx actor.Context) {
+	c, stores := n.config, n.node.stores
+	c.State.Discovery = func() *actor.PID { return n.discovery }
+	c.State.Services = func() *actor.PID { return stores.Services }
+	c.State.Workloads = func() *actor.PID { return stores.Workloads }
+	n.spawn(ctx, state.ServiceStore(c.State), state.RoleServices)
+	n.spawn(ctx, state.WorkloadStore(c.State), state.RoleWorkloads)
+	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)
+	n.spawn(ctx, state.NameStore(c.State), state.RoleNames)
+	n.spawn(ctx, identity.Spec(c.Identity), identity.RoleCertificates)
+	c.Pod.Flow.System, c.Pod.Flow.Stores = c.System, stores
+	n.spawn(ctx, pod.Spec(c.Pod), pod.RolePod+"/"+c.PodUID)
+	n.spawn(ctx, discovery.Spec(discovery.Config{
+		State: c.Local, Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
+	}), discovery.RoleDiscovery)
+}
+
+func (n *node) spawn(ctx actor.Context, spec kit.Spec, name string) {
+	if _, err := kit.SpawnNamed(ctx, n.config.System.Props(spec), name); err != nil {
+		panic(fmt.Errorf("spawn %s: %w", name, err)) // the name is ours: nobody else can have it
+	}
+}
+
+// stateDelivered opens the doors.
+func (n *node) stateDelivered(ctx actor.Context) {
+	ctx.Send(n.node.pod, &messages.StartAccepting{})
+	if n.config.OnReady != nil {
+		n.config.OnReady()
+	}
+}
+
+func (n *node) drain(ctx actor.Context, m *messages.Drain) {
+	n.asker = ctx.Sender()
+	ctx.Request(n.node.pod, m)
+}
+
+func (n *node) drained(ctx actor.Context, m *messages.Drained) {
+	if n.asker != nil {
+		ctx.Send(n.asker, m)
+		n.asker = nil
+	}
+}

@@ -1,0 +1,297 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/mtls"
+)
+
+// peerIdle tells the pool that a child has no tunnel, no waiter and nothing held.
+type peerIdle struct {
+	key  messages.TunnelKey
+	peer *actor.PID
+}
+
+// retire tells a child to let its tunnels go and to end when nothing is held any more.
+type retire struct{}
+
+// idleCheck is a child's own clock.
+type idleCheck struct{}
+
+// tunnelDialed is the end of a dial. It owns the tunnel.
+type tunnelDialed struct {
+	dialed
+}
+
+// Undeliver closes a tunnel that nobody waits for.
+func (d *tunnelDialed) Undeliver() {
+	if d.client != nil {
+		d.client.Abort(errRetired)
+	}
+}
+
+// pooled is a tunnel and how many streams of it are given out.
+type pooled struct {
+	client   *hbone.Client
+	held     int
+	given    int
+	lastUse  time.Time
+	inPool   bool
+	setupID  messages.TraceID
+	setupRef messages.SpanID
+}
+
+// waiter is a flow in the queue.
+type waiter struct {
+	asker  *actor.PID
+	id     uint64
+	asked  time.Duration
+	queued int
+}
+
+// peer owns the tunnels of one key.
+type peer struct {
+	system   *kit.System
+	settings *Settings
+	dialer   *Dialer
+	key      messages.TunnelKey
+
+	tunnels     []*pooled
+	waiters     []waiter
+	dialing     bool
+	retired     bool
+	expected    []messages.Identity
+	certificate *mtls.Certificate
+	timer       *kit.Timer
+}
+
+func peerSpec(system *kit.System, settings *Settings, dialer *Dialer, key messages.TunnelKey) kit.Spec {
+	return kit.Spec{
+		Role: RolePeer, Capacity: settings.MaxWaiters + poolCapacity, Run: kit.CallerRuns(),
+		New: func() actor.Actor {
+			return &peer{system: system, settings: settings, dialer: dialer, key: key}
+		},
+	}
+}
+
+// Receive takes the child's messages.
+func (p *peer) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *messages.AcquireTunnel:
+		p.acquireTunnel(ctx, m)
+	case *messages.ReleaseTunnel:
+		p.releaseTunnel(ctx, m)
+	case *tunnelDialed:
+		p.tunnelDialed(ctx, m)
+	case *idleCheck:
+		p.idleCheck(ctx)
+	case *retire:
+		p.retire(ctx)
+	case *actor.Stopping, *actor.Restarting:
+		p.stopping()
+	default:
+		kit.Unknown(ctx)
+	}
+}
+
+func (p *peer) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
+	w := waiter{asker: ctx.Sender(), id: m.ID, asked: m.Waited, queued: len(p.waiters)}
+	p.expected = m.Expected
+	if certificate, ok := m.Certificate.(*mtls.Certificate); ok {
+		p.certificate = certificate
+	}
+	if t := p.withRoom(); t != nil && !p.retired {
+		p.grant(ctx, w, t, true)
+		return
+	}
+	if p.retired || len(p.waiters) >= p.settings.MaxWaiters {
+		reason, text := messages.ReasonOverCapacity, "too many connections wait for a tunnel to "+p.key.Dial.String()
+		if p.retired {
+			reason, text = messages.ReasonPoolDraining, "pool draining"
+		}
+		p.answer(ctx, w, &messages.TunnelAcquired{Failure: messages.Fail(reason, text)})
+		return
+	}
+	p.waiters = append(p.waiters, w)
+	p.dial(ctx)
+}
+
+// withRoom is a usable tunnel in the pool; dead ones are dropped on the way.
+func (p *peer) withRoom() *pooled {
+	kept := p.tunnels[:0]
+	var found *pooled
+	for _, t := range p.tunnels {
+		if t.inPool && !t.client.Usable() {
+			t.inPool = false
+			p.letGo(t)
+		}
+		if t.inPool || t.held > 0 {
+			kept = append(kept, t)
+		}
+		if t.inPool && found == nil {
+			found = t
+		}
+	}
+	clear(p.tunnels[len(kept):])
+	p.tunnels = kept
+	return found
+}
+
+// grant gives room for one stream. The stream that fills a tunnel takes it out of the pool for good (spec §3.3).
+func (p *peer) grant(ctx actor.Context, w waiter, t *pooled, hit bool) {
+	t.held++
+	t.given++
+	t.lastUse = time.Now()
+	if t.held >= p.settings.MaxStreams {
+		t.inPool = false
+	}
+	self, system := ctx.Self(), p.system
+	key, client := p.key, t.client
+	p.answer(ctx, w, &messages.TunnelAcquired{
+		Tunnel: client, Hit: hit, Queued: w.queued, SetupTrace: t.setupID, SetupSpan: t.setupRef,
+		GiveBack: func() { system.Send(self, &messages.ReleaseTunnel{Key: key, Tunnel: client}) },
+	})
+}
+
+func (p *peer) answer(ctx actor.Context, w waiter, a *messages.TunnelAcquired) {
+	a.Answer = messages.Answer{ID: w.id, Asked: w.asked, Stamp: messages.Stamp{Sent: p.system.Nanos()}}
+	ctx.Send(w.asker, a)
+}
+
+func (p *peer) releaseTunnel(ctx actor.Context, m *messages.ReleaseTunnel) {
+	for i, t := range p.tunnels {
+		if t.client != m.Tunnel {
+			continue
+		}
+		t.held--
+		if t.held == 0 && !t.inPool {
+			p.letGo(t)
+			p.tunnels = append(p.tunnels[:i], p.tunnels[i+1:]...)
+		}
+		break
+	}
+	p.endIfDone(ctx)
+}
+
+// letGo closes a tunnel that left the pool, once no stream is given out.
+func (p *peer) letGo(t *pooled) {
+	if t.held == 0 {
+		t.client.CloseWhenIdle()
+	}
+}
+
+// dial starts the one dial of this key, unless it runs.
+func (p *peer) dial(ctx actor.Context) {
+	if p.dialing || len(p.waiters) == 0 {
+		return
+	}
+	p.dialing = true
+	dialer, key, expected, certificate := p.dialer, p.key, p.expected, p.certificate
+	deadline := p.settings.DialDeadline
+	kit.Go(ctx, func(stopped context.Context) any {
+		return &tunnelDialed{dialer.dial(stopped, key, expected, certificate, deadline)}
+	})
+}
+
+func (p *peer) tunnelDialed(ctx actor.Context, m *tunnelDialed) {
+	p.dialing = false
+	if m.failure != nil {
+		waiters := p.waiters
+		p.waiters = nil
+		for _, w := range waiters {
+			p.answer(ctx, w, &messages.TunnelAcquired{
+				Failure: m.failure, Queued: w.queued, SetupTrace: m.setupID, SetupSpan: m.setupRef,
+			})
+		}
+		p.check(ctx)
+		return
+	}
+	t := &pooled{client: m.client, inPool: !p.retired, lastUse: time.Now(), setupID: m.setupID, setupRef: m.setupRef}
+	p.tunnels = append(p.tunnels, t)
+	for i, w := range p.waiters {
+		if i > 0 && !t.inPool {
+			p.waiters = append([]waiter(nil), p.waiters[i:]...)
+			p.dial(ctx)
+			return
+		}
+		p.grant(ctx, w, t, i > 0)
+	}
+	p.waiters = nil
+	p.check(ctx)
+}
+
+// check arms the idle clock when there is something it could find.
+func (p *peer) check(ctx actor.Context) {
+	if p.timer != nil || p.retired {
+		p.endIfDone(ctx)
+		return
+	}
+	p.arm(ctx, p.settings.Unused)
+}
+
+func (p *peer) arm(ctx actor.Context, after time.Duration) {
+	p.timer = kit.After(ctx, after, &idleCheck{})
+}
+
+func (p *peer) idleCheck(ctx actor.Context) {
+	p.timer = nil
+	p.withRoom()
+	next := p.settings.Unused
+	kept := p.tunnels[:0]
+	for _, t := range p.tunnels {
+		idle := time.Since(t.lastUse)
+		if t.inPool && idle >= p.settings.Unused {
+			t.inPool = false
+			p.letGo(t)
+		}
+		if t.inPool {
+			next = min(next, p.settings.Unused-idle)
+		}
+		if t.inPool || t.held > 0 {
+			kept = append(kept, t)
+		}
+	}
+	clear(p.tunnels[len(kept):])
+	p.tunnels = kept
+	if len(p.tunnels) == 0 && len(p.waiters) == 0 && !p.dialing {
+		ctx.Send(ctx.Parent(), &peerIdle{key: p.key, peer: ctx.Self()})
+	}
+	p.arm(ctx, next)
+}
+
+func (p *peer) retire(ctx actor.Context) {
+	p.retired = true
+	for _, t := range p.tunnels {
+		t.inPool = false
+	}
+	kept := p.tunnels[:0]
+	for _, t := range p.tunnels {
+		p.letGo(t)
+		if t.held > 0 {
+			kept = append(kept, t)
+		}
+	}
+	clear(p.tunnels[len(kept):])
+	p.tunnels = kept
+	p.endIfDone(ctx)
+}
+
+func (p *peer) endIfDone(ctx actor.Context) {
+	if p.retired && len(p.tunnels) == 0 && len(p.waiters) == 0 && !p.dialing {
+		ctx.Stop(ctx.Self())
+	}
+}
+
+// stopping cuts what is left: the pod is going, or the child crashed and its flows learn it from their streams.
+func (p *peer) stopping() {
+	for _, t := range p.tunnels {
+		t.client.Abort(errRetired)
+	}
+	p.tunnels = nil
+}
