@@ -7,8 +7,8 @@ import (
 
 func TestBackoff(t *testing.T) {
 	var low, middle, high backoff
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 150, 150, 150} {
-		want *= time.Second
+	for i, seconds := range []float64{1, 2, 4, 8, 16, 32, 64, 128, 150, 150, 150} {
+		want := time.Duration(seconds * float64(time.Second))
 		if got := middle.next(0.5); got != want {
 			t.Errorf("failure %d: %v: want %v", i+1, got, want)
 		}

@@ -250,6 +250,7 @@ func (m *manager) take(e *entry) {
 		heap.Remove(&m.ready, e.index)
 	case scheduled:
 		heap.Remove(&m.scheduled, e.index)
+	case nowhere, running: // in no queue
 	}
 	e.place = nowhere
 }

@@ -1,0 +1,63 @@
+package identity
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/troupe-mesh/troupe/actors/logs"
+)
+
+func TestAttemptsAreLoggedAndObserved(t *testing.T) {
+	var ca *slowCA
+	var out bytes.Buffer
+	var attempts []Attempt
+	filter, err := logs.ParseFilter("debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	perform(t, func(t *testing.T) Config {
+		ca = newSlowCA(t, time.Hour, time.Second)
+		log := logs.New(&out, logs.Plain, filter)
+		t.Cleanup(func() { _ = log.Close(t.Context()) })
+		c := with(ca)(t)
+		c.Log = log.Scope("ztunnel::identity::manager")
+		c.Observe = func(a Attempt) { attempts = append(attempts, a) }
+		return c
+	}, func(s *stage) {
+		ca.fail(errCA)
+		s.fetch(identityOf(1))
+		ca.fail(nil)
+		s.pass(3 * time.Second)
+		s.certificate(identityOf(1))
+		ca.fail(errCA)
+		s.pass(40 * time.Minute)
+		s.system.Stop(s.pid)
+	})
+	if len(attempts) < 3 {
+		t.Fatalf("%d attempts observed", len(attempts))
+	}
+	for i, want := range []struct{ failed, retained bool }{{true, false}, {false, false}, {true, true}} {
+		a := attempts[i]
+		if (a.Err != nil) != want.failed || a.Retained != want.retained || a.Identity != identityOf(1) || a.Took != time.Second || !a.Retry.After(a.Began) {
+			t.Errorf("attempt %d: %+v", i, a)
+		}
+	}
+	if attempts[0].Priority != realTime || attempts[2].Priority != background {
+		t.Errorf("priorities %v, %v", attempts[0].Priority, attempts[2].Priority)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{
+		"warn\tidentity::manager\tcertificate fetch failed and there is no valid certificate",
+		"debug\tidentity::manager\tcertificate fetch succeeded",
+		"info\tidentity::manager\tcertificate renewal failed; the existing certificate is still valid and stays",
+	} {
+		if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], `identity="spiffe://cluster.local/ns/default/sa/id1"`) {
+			t.Errorf("line %d: %s: want %s", i, lines[i], want)
+		}
+	}
+	if !strings.Contains(lines[0], `error="the CA says no"`) || !strings.Contains(lines[0], "retry_at=") {
+		t.Errorf("line 0: %s", lines[0])
+	}
+}
