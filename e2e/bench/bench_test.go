@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	runRole()
+	goleak.VerifyTestMain(m)
+}
+
+// TestSmoke runs everything once, small, against the baseline, so that the harness doesn't rot.
+func TestSmoke(t *testing.T) {
+	var out bytes.Buffer
+	p := plan{
+		out: &out, log: io.Discard, rounds: 1, bytes: 4 << 20, ops: 200, idle: 20,
+		scenarios: []string{"tput1", "tput8", "echo", "rr1x1", "rr64x1k", "cps16"}, contenders: []string{"v1"},
+	}
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range append(p.scenarios, "RSS growth") {
+		if !strings.Contains(out.String(), "| "+scenario) {
+			t.Errorf("the tables lack %s:\n%s", scenario, out.String())
+		}
+	}
+}
+
+func TestUnknownNamesAreRefused(t *testing.T) {
+	for _, p := range []plan{
+		{contenders: []string{"v0"}, scenarios: []string{"tput1"}},
+		{contenders: []string{"v1"}, scenarios: []string{"tput0"}, bytes: 1, ops: 1, rounds: 1},
+	} {
+		p.out, p.log = io.Discard, io.Discard
+		if err := p.run(); err == nil {
+			t.Errorf("%v %v: no error", p.contenders, p.scenarios)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, test := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 2, 9}, 3}} {
+		if got := median(test.values); got != test.want {
+			t.Errorf("median of %v is %v, want %v", test.values, got, test.want)
+		}
+	}
+}
+
+func TestRowsCompareRoundByRound(t *testing.T) {
+	var out bytes.Buffer
+	p := plan{out: &out}
+	sampled := func(seconds ...float64) (all []sample) {
+		for _, s := range seconds {
+			one := sample{cpu: 2 * s}
+			one.Units, one.Seconds = 1, s
+			all = append(all, one)
+		}
+		return all
+	}
+	// The machine was twice as slow in the second round; the second contender is twice as fast in each.
+	p.printRows("cps16", []string{"a", "b"}, [][]sample{sampled(1, 2, 1), sampled(0.5, 1, 0.5)})
+	if got := out.String(); !strings.Contains(got, "| b | 3 | 2 op/s | 1 … 2 | 2.00 |") || !strings.Contains(got, "| 0.50 | - | - |") {
+		t.Errorf("got:\n%s", got)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// measureIdle opens idle tunnels through each contender in turn and prints how much each proxy grew.
+func (p *plan) measureIdle(contenders []*contender) error {
+	_, _ = fmt.Fprintf(p.out, "\n| RSS growth per idle tunnel (%d) | accepting side KiB | dialling side KiB |\n|---|---|---|\n", p.idle)
+	for _, c := range contenders {
+		growth, err := p.growth(c)
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(p.out, "| %s |", c.name)
+		for i := range growth { // the server's side was started first
+			_, _ = fmt.Fprintf(p.out, " %.1f |", growth[len(growth)-1-i])
+		}
+		_, _ = fmt.Fprintln(p.out)
+	}
+	return nil
+}
+
+// growth is by how many KiB per tunnel each proxy grew.
+func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
+	before, err := c.rss()
+	if err != nil {
+		return nil, err
+	}
+	idle, err := startRole(role{Kind: "load", Idle: p.idle, Run: runOf(c)})
+	if err != nil {
+		return nil, fmt.Errorf("opening %d tunnels through %s: %w", p.idle, c.name, err)
+	}
+	defer func() { err = errors.Join(err, idle.end()) }()
+	after, err := c.rss()
+	if err != nil {
+		return nil, err
+	}
+	for i := range after {
+		perTunnel = append(perTunnel, float64(after[i]-before[i])/1024/float64(p.idle))
+	}
+	return perTunnel, nil
+}
+
+func (c *contender) rss() ([]int64, error) {
+	var all []int64
+	for _, p := range c.proxies {
+		held, err := p.rss()
+		if err != nil {
+			return nil, fmt.Errorf("reading the memory of %s: %w", c.name, err)
+		}
+		all = append(all, held)
+	}
+	return all, nil
+}
