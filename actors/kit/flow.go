@@ -30,6 +30,7 @@ func (d *FlowDispatcher) schedule(c *cell) {
 
 func (d *FlowDispatcher) run(s *System) {
 	defer s.end()
+	ample(false)
 	for {
 		var ready *cell
 		for c := d.head.Swap(&busy); c != nil && c != &busy; {

@@ -42,7 +42,7 @@ func (c *cell) admit(msg any, generation uint32) {
 	if !c.enter(msg, generation) {
 		return
 	}
-	c.put(&letter{msg: msg, generation: generation})
+	c.put(c.sys.envelopes.write(msg, generation))
 }
 
 // enter counts a user message in, or refuses it.
@@ -57,7 +57,11 @@ func (c *cell) enter(msg any, generation uint32) bool {
 	return true
 }
 
-func (c *cell) admitSystem(msg any) { c.put(&letter{msg: msg, system: true}) }
+func (c *cell) admitSystem(msg any) {
+	l := c.sys.envelopes.write(msg, 0)
+	l.system = true
+	c.put(l)
+}
 
 func (c *cell) put(l *letter) {
 	switch c.inbox.push(l) {
@@ -68,6 +72,7 @@ func (c *cell) put(l *letter) {
 			c.depth.Add(-1)
 		}
 		c.leave(l)
+		c.sys.envelopes.discard(l)
 	}
 }
 
@@ -125,9 +130,11 @@ func (c *cell) close() {
 	c.inbox.close(&c.systems, &c.users)
 	for l := c.systems.pop(); l != nil; l = c.systems.pop() {
 		c.leave(l)
+		c.sys.envelopes.discard(l)
 	}
 	for l := c.users.pop(); l != nil; l = c.users.pop() {
 		c.depth.Add(-1)
 		c.leave(l)
+		c.sys.envelopes.discard(l)
 	}
 }

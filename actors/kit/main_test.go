@@ -2,6 +2,8 @@ package kit
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +29,24 @@ type journal struct{ events chan Event }
 func newJournal() *journal { return &journal{events: make(chan Event, 1024)} }
 
 func (j *journal) log(e Event) { j.events <- e }
+
+// diary is written by actors and read by a test.
+type diary struct {
+	mu      sync.Mutex
+	entries []string
+}
+
+func (d *diary) add(s string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entries = append(d.entries, s)
+}
+
+func (d *diary) all() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.entries)
+}
 
 // of returns the events of type T so far, and forgets all others.
 func of[T Event](j *journal) []T {

@@ -1,6 +1,9 @@
 package kit
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // letter is a message in a mailbox.
 type letter struct {
@@ -8,6 +11,24 @@ type letter struct {
 	msg        any
 	system     bool
 	generation uint32 // of the incarnation that it is for; zero means whichever handles it
+}
+
+// envelopes are letters to be used again. They belong to a system: a pool of the package would outlive a test's bubble.
+type envelopes struct{ pool sync.Pool }
+
+func (e *envelopes) write(msg any, generation uint32) *letter {
+	l, ok := e.pool.Get().(*letter)
+	if !ok {
+		l = new(letter)
+	}
+	l.msg, l.generation = msg, generation
+	return l
+}
+
+// discard takes a letter that has been read; nobody may hold it any more.
+func (e *envelopes) discard(l *letter) {
+	*l = letter{}
+	e.pool.Put(l)
 }
 
 // The marks say what a queue without letters is: nobody serves it, or it takes no letters any more. A nil head means

@@ -38,7 +38,7 @@ func (c *cell) turn(first any, generation uint32) (more bool) {
 	if first != nil {
 		if c.suspended {
 			if c.enter(first, generation) {
-				c.users.push(&letter{msg: first, generation: generation})
+				c.users.push(c.sys.envelopes.write(first, generation))
 			}
 		} else {
 			current = first
@@ -49,7 +49,8 @@ func (c *cell) turn(first any, generation uint32) (more bool) {
 		c.inbox.take(&c.systems, &c.users)
 		if l := c.systems.pop(); l != nil {
 			current = l.msg
-			c.handleSystem(l.msg)
+			c.sys.envelopes.discard(l)
+			c.handleSystem(current)
 			if c.ended {
 				c.settle()
 				c.finish()
@@ -64,7 +65,9 @@ func (c *cell) turn(first any, generation uint32) (more bool) {
 				}
 				c.depth.Add(-1)
 				current = l.msg
-				c.handle(l.msg, l.generation)
+				generation := l.generation
+				c.sys.envelopes.discard(l)
+				c.handle(current, generation)
 				continue
 			}
 		}

@@ -43,10 +43,11 @@ type System struct {
 	guardian *strategy
 	children *strategy // for Specs that declare no supervision
 
-	names   atomic.Uint64 // numbers the names of spawned actors
-	roles   roles
-	letters dead
-	delays  delays
+	names     atomic.Uint64 // numbers the names of spawned actors
+	roles     roles
+	envelopes envelopes
+	letters   dead
+	delays    delays
 
 	running atomic.Int64 // goroutines that run actors or work for them
 	closing atomic.Bool
