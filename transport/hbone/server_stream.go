@@ -1,0 +1,130 @@
+package hbone
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/net/http2"
+)
+
+// ServerStream is a request that waits for its answer: exactly one of Accept and Refuse.
+type ServerStream struct {
+	// Method is CONNECT from every proper client; others are for the handler to refuse.
+	Method string
+	// Authority is :authority as sent, empty if it is missing.
+	Authority string
+	// Headers are the regular header lines in order.
+	Headers []Header
+
+	s    *Stream
+	done chan struct{}
+	over bool
+}
+
+var errAnswered = errors.New("request is answered already")
+
+// Get is the value of the first header line with this lower-case name.
+func (r *ServerStream) Get(name string) (string, bool) { return get(r.Headers, name) }
+
+// All are the values of all header lines with this lower-case name, in order.
+func (r *ServerStream) All(name string) []string {
+	var all []string
+	for _, h := range r.Headers {
+		if h.Name == name {
+			all = append(all, h.Value)
+		}
+	}
+	return all
+}
+
+// Done is closed when the peer resets the stream, or the connection is lost, before the answer.
+func (r *ServerStream) Done() <-chan struct{} {
+	c := r.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.done == nil {
+		r.done = make(chan struct{})
+		if r.over {
+			close(r.done)
+		}
+	}
+	return r.done
+}
+
+// endRequest closes Done. c.mu is held.
+func (s *Stream) endRequest() {
+	r := s.request
+	if r == nil || r.over {
+		return
+	}
+	s.request = nil
+	r.over = true
+	if r.done != nil {
+		close(r.done)
+	}
+}
+
+// Accept answers 200 with headers and nothing else, and leaves the stream open. It fails if the stream has been
+// reset or its connection is lost.
+func (r *ServerStream) Accept(headers []Header) (*Stream, error) {
+	if err := checkOutgoing(headers); err != nil {
+		return nil, err
+	}
+	s, c := r.s, r.s.c
+	c.mu.Lock()
+	if err := r.answerable(); err != nil {
+		c.mu.Unlock()
+		return nil, err
+	}
+	s.answered = true
+	s.request = nil
+	c.queueHeaders(s.id, false, []Header{{":status", "200"}}, headers)
+	c.mu.Unlock()
+	c.drain()
+	return s, nil
+}
+
+// Refuse answers with status and nothing else, and ends the stream. Since the client's side is open,
+// RST_STREAM(NO_ERROR) follows.
+func (r *ServerStream) Refuse(status int) {
+	c := r.s.c
+	c.mu.Lock()
+	if r.answerable() == nil {
+		r.s.refuse(status)
+	}
+	c.mu.Unlock()
+	c.drain()
+}
+
+// Reset ends the request without an answer.
+func (r *ServerStream) Reset(code http2.ErrCode) { r.s.Reset(code) }
+
+func (r *ServerStream) answerable() error {
+	s := r.s
+	switch {
+	case s.wasReset:
+		return fmt.Errorf("answering %s %s: %w", r.Method, r.Authority, &StreamError{Code: s.resetCode, Remote: true})
+	case s.failure != nil:
+		return fmt.Errorf("answering %s %s: %w", r.Method, r.Authority, s.failure)
+	case s.c.err != nil:
+		return fmt.Errorf("answering %s %s: %w", r.Method, r.Authority, s.c.err)
+	case s.request == nil:
+		return errAnswered
+	}
+	return nil
+}
+
+// refuse queues the answer and the reset. c.mu is held.
+func (s *Stream) refuse(status int) {
+	c := s.c
+	s.answered = true
+	s.request = nil
+	c.queueHeaders(s.id, true, []Header{{":status", strconv.Itoa(status)}}, nil)
+	s.sendDone = true
+	if s.recvDone {
+		c.settle(s)
+		return
+	}
+	s.resetLocally(http2.ErrCodeNo)
+}
