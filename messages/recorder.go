@@ -76,6 +76,9 @@ type Recorder struct {
 
 // Begin records the start of a span under parent.
 func (r *Recorder) Begin(name SpanName, parent SpanRef) SpanRef {
+	if r == nil {
+		return NoSpan
+	}
 	return r.BeginAt(name, parent, time.Since(r.Start))
 }
 
