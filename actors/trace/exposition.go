@@ -4,6 +4,9 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
 )
 
 // exposition writes OpenMetrics text the way the reference does (spec/ops.md §6.1): no _total in the head of a counter,
@@ -55,6 +58,9 @@ func (e *exposition) labels(names, values []string, extra ...string) {
 func (e *exposition) label(sep byte, name, value string) {
 	e.buf = append(e.buf, sep)
 	e.str(name, `="`)
+	if !utf8.ValidString(value) { // a peer's baggage may be anything
+		value = strings.ToValidUTF8(value, "\uFFFD")
+	}
 	start := 0
 	for i := 0; i < len(value); i++ {
 		var esc string
@@ -130,7 +136,7 @@ func (e *exposition) histogram(h *head, values []string, m *Histogram) {
 	}
 	e.str(h.name, "_sum")
 	e.labels(h.labels, values)
-	e.float(math.Float64frombits(m.sum.Load()))
+	e.float(float64(m.nanos.Load()) / float64(time.Second))
 	e.str(h.name, "_count")
 	e.labels(h.labels, values)
 	e.uint(total)

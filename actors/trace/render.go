@@ -85,6 +85,7 @@ func inOrder(nodes []*node) {
 	slices.SortStableFunc(nodes, func(a, b *node) int {
 		return cmp.Or(
 			a.span.StartTime().Compare(b.span.StartTime()),
+			a.span.EndTime().Compare(b.span.EndTime()),
 			cmp.Compare(rank(a.span.Name()), rank(b.span.Name())),
 			strings.Compare(a.span.Name(), b.span.Name()))
 	})
