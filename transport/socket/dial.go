@@ -29,13 +29,15 @@ func (k *kernel) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions) (
 	if addr.Addr().Is4() {
 		network = "tcp4"
 	}
-	tcp, err := d.DialTCP(within, network, netip.AddrPort{}, addr)
+	// Not DialTCP: that one binds to the wildcard where no local address is given, which takes a port and undoes
+	// the bind to the source.
+	dialled, err := d.DialContext(within, network, addr.String())
 	if err != nil {
 		return nil, &DialError{Source: source, Addr: addr, Err: dialCause(ctx, within, err)}
 	}
-	c, err := newConn(tcp)
+	c, err := newConn(dialled.(*net.TCPConn))
 	if err != nil {
-		_ = tcp.Close()
+		_ = dialled.Close()
 		return nil, &DialError{Source: source, Addr: addr, Err: err}
 	}
 	return c, nil
