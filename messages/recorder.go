@@ -119,6 +119,13 @@ func (r *Recorder) Span(name SpanName, parent SpanRef, start, end time.Duration)
 	return s
 }
 
+// Blame says that a span which has ended failed for a reason.
+func (r *Recorder) Blame(s SpanRef, reason Reason) {
+	if r != nil && s != NoSpan {
+		r.spans[s].Reason = reason
+	}
+}
+
 // Event records that something happened in a span.
 func (r *Recorder) Event(s SpanRef, name string, attrs ...Attr) {
 	if r == nil || s == NoSpan {

@@ -72,13 +72,13 @@ func (a *accept) socksNegotiated(ctx actor.Context, m *socksNegotiated) {
 		p.fail(ctx, messages.StageAccept, m.failure)
 		return
 	}
-	p.socks = m.answer
-	if m.target.Host != "" {
-		p.host = m.target
-		p.ask(ctx, p.Stores.DNSCache, &messages.ResolveName{Hostname: m.target.Host})
+	p.socks = socksAnswer{m.request}
+	if m.request.Host != "" {
+		p.target = m.request.Target
+		p.ask(ctx, p.Stores.DNSCache, &messages.ResolveName{Hostname: m.request.Host})
 		return
 	}
-	p.rec.OriginalDst, p.rec.Dst = m.target.AddrPort(), m.target.AddrPort()
+	p.rec.OriginalDst, p.rec.Dst = m.request.Addr, m.request.Addr
 	a.findLocal(ctx)
 }
 
@@ -88,13 +88,13 @@ func (a *accept) nameResolved(ctx actor.Context, m *messages.NameResolved) {
 	p.answered(state.RoleNames, "ResolveName", &m.Answer)
 	for _, addr := range m.Addrs {
 		if addr.Is4() == p.entry.Peer.Addr().Is4() {
-			dst := messages.HostPort{Addr: addr, Port: p.host.Port}.AddrPort()
+			dst := messages.HostPort{Addr: addr, Port: p.target.Port}.AddrPort()
 			p.rec.OriginalDst, p.rec.Dst = dst, dst
 			a.findLocal(ctx)
 			return
 		}
 	}
-	text := "failed to negotiate socks connection: no address of " + p.host.Host
+	text := "failed to negotiate socks connection: no address of " + p.target.Host
 	if m.Err != nil {
 		text = "failed to negotiate socks connection: " + m.Err.Error()
 	}

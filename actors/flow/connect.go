@@ -20,7 +20,12 @@ import (
 func (t *tunnel) connect(ctx actor.Context) {
 	switch {
 	case t.request == nil:
-		t.start(ctx, t.inboundLeg())
+		headers, f := t.answerHeaders()
+		if f != nil {
+			t.end(ctx, f)
+			return
+		}
+		t.start(ctx, t.inboundLeg(headers))
 	case t.request.Protocol == messages.OutboundTCP:
 		t.start(ctx, t.plainLeg())
 	default:
@@ -74,7 +79,15 @@ func (t *tunnel) tunnelAcquired(ctx actor.Context, m *messages.TunnelAcquired) {
 		t.end(ctx, messages.Fail(messages.ReasonInternal, "the pool gave something that is not an HBONE tunnel"))
 		return
 	}
-	t.start(ctx, t.hboneLeg(client))
+	headers, f := t.connectHeaders()
+	switch {
+	case f != nil:
+		t.end(ctx, f)
+	case t.request.Protocol == messages.OutboundDoubleHBONE:
+		t.start(ctx, t.doubleLeg(client, headers))
+	default:
+		t.start(ctx, t.hboneLeg(client, headers))
+	}
 }
 
 // began is when a span of this record began.
@@ -105,7 +118,7 @@ func (t *tunnel) established(m *messages.Established) {
 	t.marks.EndOpen(messages.ReasonNone)
 	t.Telemetry.SetupEnded(&t.rec)
 	t.Telemetry.Follow(&t.rec, &t.counters)
-	t.socks = nil
+	t.socks = socksAnswer{}
 }
 
 // markDial records the client's CONNECT, or the dial.

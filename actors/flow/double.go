@@ -2,6 +2,7 @@ package flow
 
 import (
 	"crypto/tls"
+	"slices"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/flow/failure"
@@ -12,16 +13,15 @@ import (
 
 // doubleLeg opens a stream to the network gateway, and in it a tunnel of its own to the remote end (spec/dataplane.md
 // §2.10). The inner tunnel is never pooled: pooling would pin all traffic to one remote endpoint.
-func (t *tunnel) doubleLeg(client *hbone.Client) func(*leg) any {
+func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg) any {
 	conn, authority, socks := t.entry.Conn, t.request.Authority.String(), t.socks
-	outer, deadline := t.connectHeaders(), t.Settings.ConnectDeadline
-	inner := append(t.connectHeaders(),
-		hbone.Header{Name: "x-forwarded-network", Value: t.Settings.Network})
-	config := t.certificate.ClientConfig(t.request.InnerIdentities, t.TLS)
+	deadline := t.Settings.ConnectDeadline
+	inner := append(slices.Clone(outer), hbone.Header{Name: headerForwardedNetwork, Value: t.Settings.Network})
+	config := t.certificate.ClientConfig(t.request.InnerIdentities, t.Deps.TLS)
 	return func(l *leg) any {
 		start := time.Now()
 		fail := func(f *messages.Failure, keep bool) any {
-			socks.failed(conn, f)
+			socks.failed(f)
 			closeConn(conn)
 			return l.failed(start, f, keep)
 		}
@@ -39,7 +39,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client) func(*leg) any {
 			return fail(failure.Handshake(err), false)
 		}
 		_ = secured.SetDeadline(time.Time{})
-		tunnel, err := hbone.NewClient(secured, t.HBONE)
+		tunnel, err := hbone.NewClient(secured, t.Deps.HBONE)
 		if err != nil {
 			closeConn(outerStream)
 			return fail(messages.FailWith(messages.ReasonH2Handshake, "http2 handshake failed: ", err), false)

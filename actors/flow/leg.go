@@ -99,7 +99,7 @@ func (t *tunnel) plainLeg() func(*leg) any {
 		start := time.Now()
 		upstream, err := network.Dial(l.ctx, dst, socket.DialOptions{})
 		if err != nil {
-			socks.failed(conn, err)
+			socks.failed(err)
 			closeConn(conn)
 			return l.failed(start, failure.Dial("io error: ", err), false)
 		}
@@ -109,7 +109,7 @@ func (t *tunnel) plainLeg() func(*leg) any {
 
 func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, socks socksAnswer) any {
 	end := time.Now()
-	if !l.add(func() { _ = upstream.Close() }) || !socks.succeeded(downstream) {
+	if !l.add(func() { _ = upstream.Close() }) || !socks.succeeded() {
 		closeConn(upstream)
 		closeConn(downstream)
 		return l.failed(start, messages.Fail(messages.ReasonCancelled, "the client left before the connection was set up"), false)
@@ -119,18 +119,14 @@ func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, sock
 }
 
 // hboneLeg opens a stream in a pooled tunnel and carries the client's bytes in it (spec/dataplane.md §2.9).
-func (t *tunnel) hboneLeg(client *hbone.Client) func(*leg) any {
-	conn, authority, socks := t.entry.Conn, t.request.Authority.String(), t.socks
-	headers, deadline := t.connectHeaders(), t.Settings.ConnectDeadline
-	if t.request.Protocol == messages.OutboundDoubleHBONE {
-		return t.doubleLeg(client)
-	}
+func (t *tunnel) hboneLeg(client *hbone.Client, headers []hbone.Header) func(*leg) any {
+	conn, authority, socks, deadline := t.entry.Conn, t.request.Authority.String(), t.socks, t.Settings.ConnectDeadline
 	return func(l *leg) any {
 		start := time.Now()
 		stream, answer, f := l.open(client, authority, headers, deadline)
 		keep := answer != nil && keeps(answer)
 		if f != nil {
-			socks.failed(conn, f)
+			socks.failed(f)
 			closeConn(conn)
 			return l.failed(start, f, keep)
 		}
@@ -154,7 +150,7 @@ func (l *leg) open(client *hbone.Client, authority string, headers []hbone.Heade
 
 func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Stream, answer *hbone.Response, socks socksAnswer, peer messages.Identity) any {
 	end := time.Now()
-	if !l.add(func() { _ = stream.Close() }) || !socks.succeeded(conn) {
+	if !l.add(func() { _ = stream.Close() }) || !socks.succeeded() {
 		_ = stream.Close()
 		closeConn(conn)
 		return l.failed(start, messages.Fail(messages.ReasonCancelled, "the client left before the connection was set up"), keeps(answer))
@@ -167,10 +163,10 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 }
 
 // inboundLeg dials the application and answers the peer (spec/dataplane.md §4.9, §5).
-func (t *tunnel) inboundLeg() func(*leg) any {
+func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 	in, conn, stream, network := t.inbound, t.entry.Conn, t.entry.Stream, t.Network
 	options := socket.DialOptions{Source: t.dialSource()}
-	headers, preface := t.answerHeaders(), t.proxyHeader()
+	preface := t.proxyHeader()
 	return func(l *leg) any {
 		start := time.Now()
 		app, err := network.Dial(l.ctx, in.Dial, options)
@@ -184,7 +180,7 @@ func (t *tunnel) inboundLeg() func(*leg) any {
 			return l.failed(start, f, false)
 		}
 		if stream == nil {
-			return l.carryPlain(start, conn, app, nil)
+			return l.carryPlain(start, conn, app, socksAnswer{})
 		}
 		return l.answer(start, app, stream, headers, preface)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/mtls"
+	"github.com/troupe-mesh/troupe/transport/socks"
 )
 
 // slowWait is from which a wait inside a stage becomes a span instead of an event (TRACING §3), slowMailbox from which
@@ -29,9 +30,10 @@ type passage struct {
 	asked       uint64 // id of the last question
 
 	// Learned by accept.
-	local *messages.Workload
-	socks socksAnswer
-	host  messages.HostPort // the CONNECT authority, or a SOCKS5 target that is a name
+	local  *messages.Workload
+	socks  socksAnswer
+	host   messages.HostPort // the CONNECT authority
+	target socks.Target      // what a SOCKS5 client asks for
 
 	// Decided by classify.
 	request   *messages.Request

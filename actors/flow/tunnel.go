@@ -103,8 +103,10 @@ func (t *tunnel) started(ctx actor.Context) {
 	if t.entry.Stream != nil {
 		t.rec.Dst = t.entry.Local
 	}
-	t.Telemetry.Start(&t.rec)
-	if t.entry.Stream != nil {
+	if t.entry.Stream == nil {
+		t.Telemetry.Start(&t.rec)
+	} else {
+		t.Telemetry.StartStream(&t.rec)
 		traceparent, _ := t.entry.Stream.Get("traceparent")
 		t.Telemetry.Join(&t.rec, traceparent, t.entry.Stream.All("tracestate"), !t.entry.Identity.IsZero())
 	}
@@ -315,12 +317,12 @@ func (t *tunnel) refuse(ctx actor.Context) {
 	}
 	if t.entry.Conn != nil {
 		conn, socks, failure := t.entry.Conn, t.socks, t.rec.Failure
-		if socks == nil {
+		if socks.request == nil {
 			_ = conn.Close()
 			return
 		}
 		kit.Go(ctx, func(context.Context) any {
-			socks.failed(conn, failure)
+			socks.failed(failure)
 			_ = conn.Close()
 			return nil
 		})

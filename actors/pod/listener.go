@@ -74,7 +74,6 @@ func (l *listener) close() {
 	}
 	l.draining = true
 	_ = l.bound.Listener.Close()
-	l.log.ListenerEnded(l.bound.Entrance)
 }
 
 // accept hands every connection to the pod until the listener closes. Errors pause it, so that a lack of descriptors

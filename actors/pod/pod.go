@@ -41,12 +41,12 @@ type Bound struct {
 
 // Log is what a pod says of its listeners.
 type Log interface {
-	// ListenerEstablished tells of a bound listener, ListenerEnded of its end.
+	// ListenerEstablished tells of a bound listener, ShutdownComplete that nothing of it is left.
 	ListenerEstablished(e messages.Entrance, l socket.Listener)
-	ListenerEnded(e messages.Entrance)
+	ShutdownComplete(e messages.Entrance)
 	// AcceptFailed tells of a connection that could not be accepted, DrainExpired that connections had to be cut.
 	AcceptFailed(e messages.Entrance, err error)
-	DrainExpired(e messages.Entrance, cut int)
+	DrainExpired(cut int)
 }
 
 // Defaults of Config.
@@ -255,7 +255,7 @@ func (p *pod) drainExpired(ctx actor.Context) {
 func (p *pod) cut(ctx actor.Context) {
 	p.draining.cut = len(p.flows)
 	if n := len(p.flows) + len(p.sessions); n > 0 {
-		p.config.Log.DrainExpired(messages.EntranceOutbound, n)
+		p.config.Log.DrainExpired(n)
 	}
 	drained := messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
 	for _, f := range p.flows {
@@ -274,6 +274,9 @@ func (p *pod) checkDrained(ctx actor.Context) {
 	}
 	if d.timer != nil {
 		d.timer.Stop()
+	}
+	for _, b := range p.config.Listeners {
+		p.config.Log.ShutdownComplete(b.Entrance)
 	}
 	ctx.Send(d.asker, &messages.Drained{Ended: d.total - d.cut, Cut: d.cut})
 	d.asker = nil
