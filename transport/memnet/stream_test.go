@@ -2,6 +2,7 @@ package memnet
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -45,9 +46,9 @@ func TestIntegrity(t *testing.T) {
 			defer partitions.Wait()
 			partitions.Go(func() {
 				for range 5 {
-					time.Sleep(time.Duration(stalls.IntN(50)) * time.Millisecond)
+					<-time.After(time.Duration(stalls.IntN(50)) * time.Millisecond)
 					w.net.Partition(w.a, w.b)
-					time.Sleep(time.Duration(stalls.IntN(50)) * time.Millisecond)
+					<-time.After(time.Duration(stalls.IntN(50)) * time.Millisecond)
 					w.net.Heal(w.a, w.b)
 				}
 			})
@@ -56,14 +57,14 @@ func TestIntegrity(t *testing.T) {
 			for {
 				n, err := server.Read(buf[:1+r.IntN(len(buf))])
 				got.Write(buf[:n])
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
 				if r.IntN(50) == 0 {
-					time.Sleep(time.Duration(r.IntN(30)) * time.Millisecond)
+					<-time.After(time.Duration(r.IntN(30)) * time.Millisecond)
 				}
 			}
 			if !bytes.Equal(got.Bytes(), sent) {

@@ -18,7 +18,11 @@ func TestCopyErrorText(t *testing.T) {
 		{CopyError{Direction: Receive, Err: timedOut}, "receive: Connection timed out (os error 110)"},
 		{CopyError{Direction: Send, Err: ErrDisconnected}, "send: destination disconnected before all data was written"},
 		{CopyError{Direction: Receive, Err: ErrDisconnected}, "receive: client disconnected before all data was written"},
-		{CopyError{Direction: Send, Closing: true, Err: syscall.EPIPE}, "while closing connection: send: Broken pipe (os error 32)"},
+		{
+			CopyError{Direction: Send, Closing: true, Err: os.NewSyscallError("shutdown", syscall.EPIPE)},
+			"while closing connection: send: Broken pipe (os error 32)",
+		},
+		{CopyError{Direction: Send, Closing: true, Err: syscall.EPIPE}, "while closing connection: send: broken pipe"},
 		{CopyError{Direction: Receive, Err: errors.New("odd")}, "receive: odd"},
 	}
 	for _, tt := range tests {

@@ -22,6 +22,7 @@ func TestPlain(t *testing.T) {
 			say(t, r.client, "question")
 			_ = r.client.CloseWrite()
 			hear(t, r.server, "question")
+			hearEnd(t, r.server)
 			say(t, r.server, "answer")
 			_ = r.server.Close()
 			hear(t, r.client, "answer")
@@ -30,6 +31,7 @@ func TestPlain(t *testing.T) {
 			say(t, r.server, "220 ready")
 			_ = r.server.CloseWrite()
 			hear(t, r.client, "220 ready")
+			hearEnd(t, r.client)
 			say(t, r.client, "thanks")
 			_ = r.client.CloseWrite()
 			hear(t, r.server, "thanks")
@@ -38,6 +40,7 @@ func TestPlain(t *testing.T) {
 			say(t, r.client, "oops")
 			_ = r.client.Abort()
 			hear(t, r.server, "oops")
+			hearEnd(t, r.server)
 			_ = r.server.Close()
 		}, SideDownstream, nil},
 		{"the server resets", func(t *testing.T, r *relayed) {
@@ -85,7 +88,7 @@ func say(t *testing.T, c socket.Conn, s string) {
 // hearEnd reads the end of the stream.
 func hearEnd(t *testing.T, c socket.Conn) {
 	t.Helper()
-	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
+	if n, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatalf("heard %d bytes, %v, want the end", n, err)
 	}
 }
@@ -128,7 +131,7 @@ func TestPlainCopy(t *testing.T) {
 			for {
 				n, err := io.ReadFull(r.server, got)
 				total += n
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil || !bytes.Equal(got, chunk) {
@@ -174,7 +177,7 @@ func TestPlainStress(t *testing.T) {
 					for {
 						n, err := to.Read(buf[:1+rnd.IntN(len(buf))])
 						got = append(got, buf[:n]...)
-						if err == io.EOF {
+						if errors.Is(err, io.EOF) {
 							break
 						}
 						if err != nil {

@@ -108,9 +108,9 @@ func (s *splicer) fill(p *pipe) (bool, error) {
 		return false, err
 	}
 	switch {
-	case s.err == unix.EAGAIN:
+	case errors.Is(s.err, unix.EAGAIN):
 		return false, nil
-	case s.err == unix.EINVAL:
+	case errors.Is(s.err, unix.EINVAL):
 		return false, errNoSplice
 	case s.err != nil:
 		return false, os.NewSyscallError("splice", s.err)
@@ -144,7 +144,7 @@ func (s *splicer) drain(p *pipe) (int, error) {
 
 func (s *splicer) drainStep(fd uintptr) bool {
 	s.n, s.err = splice(s.pipe.read, int(fd), s.pipe.held)
-	return s.err != unix.EAGAIN // the pipe has bytes, so it is the socket that has no room
+	return !errors.Is(s.err, unix.EAGAIN) // the pipe has bytes, so it is the socket that has no room
 }
 
 func splice(from, to, n int) (int, error) {

@@ -104,7 +104,7 @@ func TestReadWithDataThenEnd(t *testing.T) {
 	if err != nil || string(buf[:n]) != "bye" {
 		t.Fatalf("read %q, %v", buf[:n], err)
 	}
-	if _, err := server.ReadWith(func() []byte { t.Error("a buffer was taken for the end"); return buf }); err != io.EOF {
+	if _, err := server.ReadWith(func() []byte { t.Error("a buffer was taken for the end"); return buf }); !errors.Is(err, io.EOF) {
 		t.Errorf("then %v, want the end", err)
 	}
 	if _, err := server.Write([]byte("still open")); err != nil {

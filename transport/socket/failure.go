@@ -97,11 +97,13 @@ func Classify(err error) Fault {
 	return FaultOther
 }
 
-// Text is err as the reference's log words it: for an error of the operating system its message and number, as in
-// "Connection refused (os error 111)"; "deadline has elapsed" for a dial that took too long; else err's own.
+// Text is err as the reference's log words it: for a system call's error its message and number, as in "Connection
+// refused (os error 111)"; "deadline has elapsed" for a dial that took too long; else err's own. An error number
+// that no system call returned keeps its own text too: "broken pipe".
 func Text(err error) string {
+	var call *os.SyscallError
 	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errors.As(err, &call) && errors.As(call.Err, &errno) {
 		message := errno.Error()
 		return fmt.Sprintf("%s%s (os error %d)", strings.ToUpper(message[:1]), message[1:], int(errno))
 	}

@@ -37,8 +37,15 @@ func TestClassify(t *testing.T) {
 				t.Errorf("%v is %d, want %d", err, got, tt.want)
 			}
 		}
-		if got := Text(tt.err); got != tt.text {
-			t.Errorf("%v reads %q, want %q", tt.err, got, tt.text)
+		err := tt.err
+		if errno := syscall.Errno(0); errors.As(tt.err, &errno) {
+			if got := Text(errno); got != errno.Error() {
+				t.Errorf("without a system call %v reads %q", errno, got)
+			}
+			err = fmt.Errorf("io error: %w", os.NewSyscallError("connect", errno))
+		}
+		if got := Text(err); got != tt.text {
+			t.Errorf("%v reads %q, want %q", err, got, tt.text)
 		}
 	}
 }
@@ -52,7 +59,7 @@ func TestErrorTexts(t *testing.T) {
 		{&DialError{Addr: addr, Err: ErrDeadline}, "dial [2001:db8::1]:80: deadline has elapsed"},
 		{&DialError{Source: source, Addr: addr, Err: ErrDeadline}, "dial [2001:db8::1]:80 as 2001:db8::7: deadline has elapsed"},
 		{&SpoofError{Source: source, Addr: addr, Err: syscall.EPERM}, "dial [2001:db8::1]:80: source 2001:db8::7 not preserved: operation not permitted"},
-		{&BindError{Addr: addr, Err: syscall.EACCES}, "failed to bind to address [2001:db8::1]:80: Permission denied (os error 13)"},
+		{&BindError{Addr: addr, Err: os.NewSyscallError("bind", syscall.EACCES)}, "failed to bind to address [2001:db8::1]:80: Permission denied (os error 13)"},
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {

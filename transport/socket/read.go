@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"io"
 	"os"
 	"unsafe"
@@ -42,7 +43,7 @@ func (c *kernelConn) readStep(fd uintptr) bool {
 		r.woken = true
 		n, err := peek(int(fd))
 		switch {
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			return false
 		case err != nil:
 			r.err = c.opError("read", os.NewSyscallError("read", err))
@@ -57,7 +58,7 @@ func (c *kernelConn) readStep(fd uintptr) bool {
 	}
 	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(fd), r.dst) })
 	switch {
-	case err == unix.EAGAIN: // woken for nothing, which is rare: wait on with the buffer in hand
+	case errors.Is(err, unix.EAGAIN): // woken for nothing, which is rare: wait on with the buffer in hand
 		return false
 	case err != nil:
 		r.err = c.opError("read", os.NewSyscallError("read", err))
@@ -86,7 +87,7 @@ func peek(fd int) (int, error) {
 func ignoringEINTR(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return n, err
 		}
 	}

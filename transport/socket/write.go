@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +43,7 @@ func (c *kernelConn) writeStep(fd uintptr) bool {
 	switch {
 	case err == nil:
 		w.n = n
-	case err != unix.EAGAIN:
+	case !errors.Is(err, unix.EAGAIN):
 		w.err = c.opError("write", os.NewSyscallError("write", err))
 	}
 	return true
