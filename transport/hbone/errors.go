@@ -31,9 +31,16 @@ var (
 	// ErrHandshakeIncomplete says that a TLS connection was given before its handshake was done.
 	ErrHandshakeIncomplete = errors.New("TLS handshake is not complete")
 
-	// errStreamBrokenPipe ends the sending side of a stream whose connection ended without an error of its own.
-	errStreamBrokenPipe = fmt.Errorf("stream closed because of a %w", syscall.EPIPE)
+	// errBrokenPipe and errStreamBrokenPipe are syscall.EPIPE to errors.Is, in the reference's words: of a stream
+	// that was reset, and of one whose connection ended without an error of its own.
+	errBrokenPipe       error = brokenPipe("broken pipe")
+	errStreamBrokenPipe error = brokenPipe("stream closed because of a broken pipe")
 )
+
+type brokenPipe string
+
+func (e brokenPipe) Error() string      { return string(e) }
+func (brokenPipe) Is(target error) bool { return target == syscall.EPIPE }
 
 // ConnError is why a connection ended.
 type ConnError struct {
@@ -87,7 +94,7 @@ func readError(code http2.ErrCode) error {
 	case http2.ErrCodeNo, http2.ErrCodeCancel:
 		return io.EOF
 	case http2.ErrCodeStreamClosed:
-		return fmt.Errorf("reading from a closed stream: %w", syscall.EPIPE)
+		return errBrokenPipe
 	}
 	return &StreamError{Code: code, Remote: true}
 }
@@ -98,7 +105,7 @@ func finishError(code http2.ErrCode) error {
 	case http2.ErrCodeNo:
 		return nil
 	case http2.ErrCodeCancel, http2.ErrCodeStreamClosed:
-		return fmt.Errorf("ending a stream that was reset (%v): %w", code, syscall.EPIPE)
+		return errBrokenPipe
 	}
 	return &StreamError{Code: code, Remote: true}
 }

@@ -72,7 +72,7 @@ func (r *standardRecord) Write(p []byte) error {
 	return err
 }
 
-// Finish sends TLS's close_notify, then the FIN.
+// Finish sends TLS's close_notify, then the FIN. A connection that has no half-close is closed.
 func (r *standardRecord) Finish() error {
 	r.under.letGo()
 	if r.tls != nil {
@@ -83,5 +83,5 @@ func (r *standardRecord) Finish() error {
 	if c, ok := r.under.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
-	return nil
+	return r.under.Conn.Close()
 }
