@@ -88,7 +88,7 @@ func (q *queue) close(systems, users *fifo) {
 // sort turns a stack of letters, the latest on top, into two lists, the latest last.
 func sort(stack *letter, systems, users *fifo) {
 	var s, u fifo
-	for l := stack; l != nil; {
+	for l := stack; l != nil && l != &idle && l != &closed; {
 		next := l.next
 		list := &u
 		if l.system {

@@ -1,0 +1,105 @@
+package kit
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// worker lets goroutines work for it: each func it is sent.
+func worker(heard *diary) func() actor.Actor {
+	return actorOf(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case func(context.Context) any:
+			Go(ctx, m)
+		case string:
+			heard.add(m)
+		case error:
+			panic(m)
+		}
+	})
+}
+
+func TestWorkAnswersWithOneMessage(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {
+		heard := new(diary)
+		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
+		s.Send(pid, func(context.Context) any { time.Sleep(time.Second); return "done" })
+		s.Send(pid, func(context.Context) any { return nil })
+		synctest.Wait()
+		if st := s.Stats().Role("test"); st.Working != 1 {
+			t.Errorf("stats %+v", st)
+		}
+		time.Sleep(time.Second)
+		expect(t, heard, "done")
+		if st := s.Stats().Role("test"); st.Working != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestWorkEndsWithItsActorAndShutdownWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSystem(Config{})
+		heard, closed := new(diary), 0
+		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
+		s.Send(pid, func(ctx context.Context) any {
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return &cargo{&closed}
+		})
+		synctest.Wait()
+		start := time.Now()
+		if err := s.Shutdown(t.Context()); err != nil || time.Since(start) != time.Second || closed != 1 {
+			t.Errorf("%v after %v, closed %d", err, time.Since(start), closed)
+		}
+	})
+}
+
+func TestShutdownSaysThatWorkDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSystem(Config{})
+		pid := spawnRoot(t, s, Spec{New: worker(new(diary))}, "worker")
+		release := make(chan struct{})
+		s.Send(pid, func(context.Context) any { <-release; return nil })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || err.Error() != "wait for 1 goroutines of stopped actors: context deadline exceeded" {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+	})
+}
+
+func TestPanicOfWorkFailsItsActor(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
+		pid := spawnRoot(t, s, Spec{New: worker(new(diary))}, "worker")
+		s.Send(pid, func(context.Context) any { return breaks(nil) })
+		synctest.Wait()
+		events := of[Restarted](j)
+		if len(events) != 1 || events[0].Failure.Message != "work of Go" || events[0].Failure.Stack == "" {
+			t.Errorf("events %+v", events)
+		}
+	})
+}
+
+func TestWorkOfAnEarlierLifeIsUndelivered(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
+		heard, closed := new(diary), 0
+		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
+		s.Send(pid, func(ctx context.Context) any { <-ctx.Done(); return &cargo{&closed} })
+		synctest.Wait()
+		s.Send(pid, errBroken)
+		synctest.Wait()
+		if n := len(of[Restarted](j)); n != 1 || closed != 1 {
+			t.Errorf("%d restarts, closed %d", n, closed)
+		}
+		s.Send(pid, func(context.Context) any { return "new life" })
+		expect(t, heard, "new life")
+	})
+}
