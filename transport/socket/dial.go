@@ -48,6 +48,10 @@ func (k *kernel) setUpDial(fd int, source netip.Addr, addr netip.AddrPort) error
 	if err := setMark(fd, k.cfg.Mark); err != nil {
 		return err
 	}
+	local := k.cfg.Local
+	if !source.IsValid() && local.IsValid() && local.Is4() == addr.Addr().Is4() {
+		return bindAddress(fd, local)
+	}
 	if source.IsValid() {
 		if err := bindSource(fd, source); err != nil {
 			k.warn(&SpoofError{Source: source, Addr: addr, Err: err})

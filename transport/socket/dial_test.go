@@ -114,3 +114,34 @@ func TestDialSource(t *testing.T) {
 		t.Errorf("a mapped destination is reached from %s", got)
 	}
 }
+
+func TestDialGoesOnWithoutItsSource(t *testing.T) {
+	var warning *SpoofError
+	n := New(Config{Warn: func(err error) {
+		if !errors.As(err, &warning) {
+			t.Errorf("warned of %v", err)
+		}
+	}})
+	l := listen(t, n, "[::1]:0", ListenOptions{})
+	group := netip.MustParseAddr("ff02::1") // no TCP socket may be bound to it, whatever its rights
+	dial(t, n, l.Addr(), DialOptions{Source: group})
+	if got := accept(t, l).Peer.Addr(); got != l.Addr().Addr() {
+		t.Errorf("the server sees %s", got)
+	}
+	if warning == nil || warning.Source != group || warning.Addr != l.Addr() {
+		t.Errorf("warned of %v", warning)
+	}
+}
+
+func TestDialFromLocal(t *testing.T) {
+	l := listen(t, New(Config{}), "127.0.0.1:0", ListenOptions{Transparent: TransparentOff})
+	n := New(Config{Local: netip.MustParseAddr("127.0.0.77")})
+	c, err := n.Dial(t.Context(), l.Addr(), DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if got := LocalAddrPort(c).Addr(); got != netip.MustParseAddr("127.0.0.77") {
+		t.Errorf("dialled from %s, want 127.0.0.77", got)
+	}
+}

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type Config struct {
 	// Mark is the SO_MARK of every dialled socket, so that redirection leaves it alone; 0 sets none. Where it
 	// can't be set the dial fails.
 	Mark uint32
+	// Local is the address to dial from where no source is asked for and the family fits; not valid, the kernel chooses.
+	Local netip.Addr
 	// MarkListeners sets the mark on listening sockets too, and thereby on what they accept (in-pod mode).
 	MarkListeners bool
 	// Keepalive goes on dialled sockets, and on accepted ones where ListenOptions asks for it.
@@ -39,8 +42,8 @@ type Config struct {
 	DialTimeout time.Duration
 	// Backlog is the length of a listener's accept queue; 0 means the system's maximum (net.core.somaxconn).
 	Backlog int
-	// Warn, where set, is told of failures that a dial survives: a *SpoofError when a source could not be
-	// preserved. It is called on the dialling goroutine and must not block.
+	// Warn, where set, is told of failures that a dial or a listener survives: a *SpoofError when a source could
+	// not be preserved, else SO_REUSEPORT's. It is called on the caller's goroutine and must not block.
 	Warn func(error)
 }
 

@@ -150,6 +150,9 @@ func TestSourcePreservation(t *testing.T) {
 					return
 				}
 				defer func() { _ = c.Close() }()
+				if option(t, c, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT) != 1 {
+					t.Error("the port was chosen by bind")
+				}
 				a, err := l.Accept()
 				if err != nil || a.Peer.Addr().String() != tt.source {
 					t.Errorf("the server sees %s, %v", a.Peer, err)

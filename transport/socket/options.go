@@ -69,6 +69,11 @@ func bindSource(fd int, source netip.Addr) error {
 			return err
 		}
 	}
+	return bindAddress(fd, source)
+}
+
+// bindAddress binds a socket that is about to dial to an address, without taking a port yet.
+func bindAddress(fd int, source netip.Addr) error {
 	// Without it bind takes a port of its own from the whole range; that still works, only sooner runs dry.
 	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: source.As16()}
