@@ -23,7 +23,7 @@ type Inbound struct {
 	Dst netip.AddrPort
 	// Authority is the parsed CONNECT authority ([ParseAuthority]); zero for plain text.
 	Authority messages.HostPort
-	// ForwardedHost is the host of the forwarded header ([ForwardedHost]), empty for none: a hint for the service.
+	// ForwardedHost is the host of the forwarded header, empty for none: a hint for the service.
 	ForwardedHost string
 	// ForwardedNetwork is the x-forwarded-network header; Forwarded says that there is one.
 	ForwardedNetwork string
