@@ -28,7 +28,7 @@ const (
 	FieldStack        = "stack"
 	FieldTraceID      = "trace_id"
 	FieldSpanID       = "span_id"
-	FieldDirective    = "directive"
+	FieldSpans        = "spans"
 	FieldIdentity     = "identity"
 	FieldRetryAt      = "retry_at"
 )

@@ -13,19 +13,20 @@ const (
 	scopeAccess = "access"
 	scopeState  = "ztunnel::state"
 	scopeActors = "ztunnel::actors"
+	scopeTraces = "ztunnel::trace"
 )
 
 // logOpened writes the line of a connection whose stats were built (spec/ops.md §7.3).
-func (t *Telemetry) logOpened(r *messages.Record, l *labels) {
+func (t *Telemetry) logOpened(r *messages.Record, s *Series) {
 	line := t.access.Debug("connection opened")
 	if line == nil {
 		return
 	}
-	writeEnds(line, r, l).Send()
+	writeEnds(line, r, s.labelsFor(r)).Send()
 }
 
 // logClosed writes the line of a connection that ended: info when it went well, error when it failed.
-func (t *Telemetry) logClosed(r *messages.Record, l *labels, c *relay.Counters, took time.Duration) {
+func (t *Telemetry) logClosed(r *messages.Record, s *Series, c *relay.Counters, took time.Duration) {
 	level := logs.Info
 	if r.Failure != nil {
 		level = logs.Error
@@ -38,7 +39,7 @@ func (t *Telemetry) logClosed(r *messages.Record, l *labels, c *relay.Counters, 
 	if r.Direction == messages.Outbound { // the line speaks from the client's point of view there
 		received, sent = sent, received
 	}
-	line = writeEnds(line, r, l).
+	line = writeEnds(line, r, s.labelsFor(r)).
 		Uint(messages.FieldBytesSent, sent).
 		Uint(messages.FieldBytesRecv, received).
 		Millis(messages.FieldDuration, took)

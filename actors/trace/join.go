@@ -1,18 +1,20 @@
 package trace
 
-import "github.com/troupe-mesh/troupe/messages"
-
-// marker is the tracestate member by which nodes know that the peer exports its spans (TRACING §5.1).
-const marker = "troupe=1"
+import (
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/traceparent"
+)
 
 // Outgoing is the context that a CONNECT carries: the client's CONNECT span as parent, flagged only when the head
 // decision was to sample. The tracestate marks the peer as one that exports its spans; it is empty, and must then not
 // be sent, when tracing is off.
 func (t *Telemetry) Outgoing(r *messages.Record) (parent, state string) {
+	p := traceparent.Parent{TraceID: r.TraceID, SpanID: r.ConnectID}
 	if t.provider == nil {
-		return formatParent(r.TraceID, r.ConnectID, false), ""
+		return p.String(), ""
 	}
-	return formatParent(r.TraceID, r.ConnectID, r.Sampled), marker
+	p.Sampled = r.Sampled
+	return p.String(), traceparent.Mark
 }
 
 // Join puts a record under the context that its CONNECT carried. A peer of ours, known by its mark and believed only
@@ -22,24 +24,25 @@ func (t *Telemetry) Outgoing(r *messages.Record) (parent, state string) {
 // joins is a stream of a tunnel: if Start counted it as a socket, that is taken back, the tunnel's is the socket.
 func (t *Telemetry) Join(r *messages.Record, parent string, state []string, overMTLS bool) {
 	t.socketEnded(r)
-	if t.provider == nil || parent == "" || !overMTLS {
+	p, ok := traceparent.Parse(parent)
+	if !ok || !overMTLS {
 		return
 	}
-	p, ok := parseParent(parent)
-	if !ok {
+	if t.provider == nil { // only for the ids in the log, which follow a connection across nodes
+		r.TraceID = p.TraceID
 		return
 	}
-	if !marked(state) {
-		r.RemoteTraceID, r.RemoteSpanID = p.trace, p.span
+	if !traceparent.HasMark(state...) {
+		r.RemoteTraceID, r.RemoteSpanID = p.TraceID, p.SpanID
 		return
 	}
-	r.TraceID, r.ParentID = p.trace, p.span
-	r.Sampled = p.sampled && t.provider.sampler.honours(p.trace)
+	r.TraceID, r.ParentID = p.TraceID, p.SpanID
+	r.Sampled = p.Sampled && t.provider.sampler.honours(r.TraceID)
 	switch {
 	case r.Sampled && !t.peers.allow(peerOf(r), r.Start):
 		t.metrics.forcedCut.Add(1)
 		r.Sampled = false
-	case !p.sampled:
-		r.Keep = t.provider.sampler.overrules(p.trace)
+	case !p.Sampled:
+		r.Keep = t.provider.sampler.overrules(r.TraceID)
 	}
 }

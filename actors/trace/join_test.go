@@ -108,3 +108,13 @@ func TestAPeerCanNotForceEverythingToBeSampled(t *testing.T) {
 		}
 	})
 }
+
+func TestWithTracingOffTheLogStillFollowsAConnection(t *testing.T) {
+	n := newNode(t, nodeOptions{off: true})
+	r := inboundRecord()
+	n.StartStream(r)
+	n.Join(r, sampledParent, []string{"troupe=1"}, true)
+	if got := r.TraceID.String(); got != sampledParent[3:35] || !r.ParentID.IsZero() || r.Sampled {
+		t.Errorf("trace %s, parent %s, sampled %v", got, r.ParentID, r.Sampled)
+	}
+}

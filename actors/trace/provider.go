@@ -2,7 +2,6 @@ package trace
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -53,6 +52,8 @@ type Provider struct {
 	sampler sampler
 
 	exported, dropped, failed Counter
+
+	onError atomic.Pointer[func(spans int, err error)]
 }
 
 // NewProvider makes a provider.
@@ -147,17 +148,19 @@ type counting struct {
 	b *bounded
 }
 
+// ExportSpans never fails: an export that did is counted and reported here, so that the SDK does not write it to
+// standard error.
 func (c *counting) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	err := c.Exporter.ExportSpans(ctx, spans)
-	n := uint64(len(spans))
+	n := len(spans)
 	c.b.pending.Add(-int64(n))
-	if err != nil {
-		c.b.p.failed.Add(n)
-		if errors.Is(err, context.Canceled) {
-			return nil
-		}
-		return err
+	if err == nil {
+		c.b.p.exported.Add(uint64(n))
+		return nil
 	}
-	c.b.p.exported.Add(n)
+	c.b.p.failed.Add(uint64(n))
+	if report := c.b.p.onError.Load(); report != nil {
+		(*report)(n, err)
+	}
 	return nil
 }

@@ -13,10 +13,12 @@ type Series struct {
 	// opening says that the opened and byte families have this label set, closing and failing that the other two do.
 	opening, closing, failing atomic.Bool
 	opened, closed, failed    Counter
-	_                         [40]byte
-	received                  Counter
-	_                         [56]byte
-	sent                      Counter
+	// shared says that label sets beyond the bound share these counters.
+	shared   bool
+	_        [40]byte
+	received Counter
+	_        [56]byte
+	sent     Counter
 }
 
 // Received and Sent take the bytes of a live connection, downstream to upstream and back: for relay.Counters.
@@ -30,49 +32,111 @@ func (s *Series) Sent() *Counter { return &s.sent }
 type traffic struct {
 	max        int
 	mu         sync.RWMutex
+	known      map[ends]*Series
 	series     map[labels]*Series
 	order      []*Series
 	overflowed Counter
 }
 
-func newTraffic(max int) *traffic { return &traffic{max: max, series: make(map[labels]*Series)} }
+// maxKnown bounds the short cut from what a record points to to its series; it is forgotten as a whole when full, so
+// that it does not hold workloads that are gone for long.
+const maxKnown = 4096
+
+// ends are what the labels of a record derive from: two records with equal ends have equal labels.
+type ends struct {
+	reporter                          messages.Direction
+	mutualTLS, fromDerived, toDerived bool
+	source, destination               *messages.Workload
+	service                           *messages.Service
+	derivedSource, derivedDestination messages.DerivedWorkload
+}
+
+func endsOfRecord(r *messages.Record) (e ends) {
+	e = ends{
+		reporter: r.Direction, mutualTLS: r.MutualTLS,
+		source: r.Source, destination: r.Destination, service: r.Service,
+	}
+	if r.DerivedSource != nil {
+		e.fromDerived, e.derivedSource = true, *r.DerivedSource
+	}
+	if r.DerivedDestination != nil {
+		e.toDerived, e.derivedDestination = true, *r.DerivedDestination
+	}
+	return e
+}
+
+func newTraffic(max int) *traffic {
+	return &traffic{max: max, known: make(map[ends]*Series), series: make(map[labels]*Series)}
+}
+
+// of is the series of a record with the flag "-".
+func (t *traffic) of(r *messages.Record) *Series {
+	e := endsOfRecord(r)
+	t.mu.RLock()
+	s := t.known[e]
+	t.mu.RUnlock()
+	if s != nil {
+		if s.shared {
+			t.overflowed.Add(1)
+		}
+		return s
+	}
+	l := labelsOf(r)
+	s = t.find(&l)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.known) >= maxKnown {
+		clear(t.known)
+	}
+	t.known[e] = s
+	return s
+}
 
 func (t *traffic) find(l *labels) *Series {
 	t.mu.RLock()
 	s := t.series[*l]
-	full := len(t.order) >= t.max
 	t.mu.RUnlock()
 	if s != nil {
 		return s
 	}
-	if full {
-		t.overflowed.Add(1)
-		over := l.overflowed()
-		return t.add(&over)
-	}
-	return t.add(l)
-}
-
-func (t *traffic) add(l *labels) *Series {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.series[*l]
-	if s == nil {
-		s = &Series{labels: *l}
-		t.series[*l] = s
-		t.order = append(t.order, s)
+	if s = t.series[*l]; s != nil {
+		return s
 	}
+	shared := len(t.order) >= t.max
+	if shared {
+		t.overflowed.Add(1)
+		over := l.overflowed()
+		if s = t.series[over]; s != nil {
+			return s
+		}
+		l = &over
+	}
+	s = &Series{labels: *l, shared: shared}
+	t.series[*l] = s
+	t.order = append(t.order, s)
 	return s
+}
+
+// labelsFor are the labels of a record whose series is s.
+func (s *Series) labelsFor(r *messages.Record) *labels {
+	if !s.shared {
+		return &s.labels
+	}
+	l := labelsOf(r)
+	return &l
 }
 
 // Opened counts a connection as opened, once everything its labels need is known, and returns its series. The byte
 // counters keep the flag "-" (spec/dataplane.md §11.3). It writes the debug line of the access log.
 func (t *Telemetry) Opened(r *messages.Record) *Series {
-	l := labelsOf(r)
-	s := t.metrics.traffic.find(&l)
-	s.opening.Store(true)
+	s := t.metrics.traffic.of(r)
+	if !s.opening.Load() {
+		s.opening.Store(true)
+	}
 	s.opened.Add(1)
-	t.logOpened(r, &l)
+	t.logOpened(r, s)
 	return s
 }
 
@@ -84,7 +148,9 @@ func (t *traffic) closed(s *Series, reason messages.Reason) {
 		l.flags = flag
 		s = t.find(&l)
 	}
-	s.closing.Store(true)
+	if !s.closing.Load() {
+		s.closing.Store(true)
+	}
 	s.closed.Add(1)
 	if flag != messages.ReasonNone.Flag() {
 		s.failing.Store(true)

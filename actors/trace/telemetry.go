@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 // Defaults of Options.
@@ -73,14 +74,15 @@ type Telemetry struct {
 	access   *logs.Logger
 	state    *logs.Logger
 	actors   *logs.Logger
+	traces   *logs.Logger
 	ids      *idSource
 	metrics  *Metrics
 	late     lateLimits
-	// unknownLines limits the lines about unknown policies.
-	unknownLines *bucket
-	peers        *peerLimits
-	worker       *worker
-	follows      *follows
+	// unknownLines limits the lines about unknown policies, exportLines those about exports that failed.
+	unknownLines, exportLines *bucket
+	peers                     *peerLimits
+	worker                    *worker
+	follows                   *follows
 }
 
 // New makes Telemetry and starts its worker; Shutdown ends it.
@@ -94,15 +96,19 @@ func New(o Options) (*Telemetry, error) {
 		access:   o.Logs.Scope(scopeAccess),
 		state:    o.Logs.Scope(scopeState),
 		actors:   o.Logs.Scope(scopeActors),
+		traces:   o.Logs.Scope(scopeTraces),
 		ids:      newIDSource(o.Seed),
 		metrics:  newMetrics(o.Tag, o.MaxSeries),
 		late:     newLateLimits(o.LatePerSec),
 		peers:    newPeerLimits(),
 
 		unknownLines: newBucket(1),
+		exportLines:  newBucket(1),
 	}
 	if t.provider != nil {
 		t.metrics.provider = t.provider
+		report := t.exportFailed
+		t.provider.onError.Store(&report)
 		t.worker = startWorker(o.Queue, &t.metrics.jobsCut)
 		t.follows = startFollows(o.MaxFollows, t)
 	}
@@ -114,6 +120,13 @@ func (t *Telemetry) Tracing() bool { return t.provider != nil }
 
 // Metrics are the node's metrics, for those who count something that is no connection.
 func (t *Telemetry) Metrics() *Metrics { return t.metrics }
+
+// exportFailed warns of spans that an exporter lost, at most once a second; the metric counts all.
+func (t *Telemetry) exportFailed(spans int, err error) {
+	if t.exportLines.allow(time.Now()) {
+		t.traces.Warn("spans could not be exported").Int(messages.FieldSpans, int64(spans)).Err(err).Send()
+	}
+}
 
 // Flush waits until every span handed over so far was exported, or ctx ends.
 func (t *Telemetry) Flush(ctx context.Context) error {

@@ -27,7 +27,7 @@ func (w *worker) run() {
 	for {
 		select {
 		case job := <-w.jobs:
-			job()
+			w.do(job)
 		case <-w.quit:
 			w.drain()
 			return
@@ -39,15 +39,19 @@ func (w *worker) drain() {
 	for {
 		select {
 		case job := <-w.jobs:
-			if w.abandon.Load() {
-				w.cut.Add(1)
-				continue
-			}
-			job()
+			w.do(job)
 		default:
 			return
 		}
 	}
+}
+
+func (w *worker) do(job func()) {
+	if w.abandon.Load() {
+		w.cut.Add(1)
+		return
+	}
+	job()
 }
 
 // submit hands over a job, or counts it as cut when the queue is full or the worker has ended. It never waits.
