@@ -19,7 +19,7 @@ func TestSmoke(t *testing.T) {
 	var out bytes.Buffer
 	p := plan{
 		out: &out, log: io.Discard, rounds: 1, bytes: 4 << 20, ops: 200, idle: 20,
-		scenarios: []string{"tput1", "tput8", "echo", "rr1x1", "rr64x1k", "cps16"}, contenders: []string{"v1"},
+		scenarios: []string{"tput1", "tput8", "echo", "rr1x1", "rr64x1k", "cps16"}, contenders: []string{"v1", "thin"},
 	}
 	if err := p.run(); err != nil {
 		t.Fatal(err)

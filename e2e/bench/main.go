@@ -28,12 +28,17 @@ func main() {
 	flag.IntVar(&p.rounds, "n", 7, "rounds")
 	flag.Int64Var(&p.bytes, "bytes", 1<<30, "bytes per throughput run")
 	flag.IntVar(&p.ops, "ops", 60000, "operations per request/response run; a third of that for new connections")
-	flag.IntVar(&p.idle, "idle", 9500, "idle tunnels to measure memory with; 0 for none")
+	flag.IntVar(&p.idle, "idle", 10000, "idle tunnels to measure memory with; 0 for none")
 	flag.StringVar(&p.binary, "troupe", "", "the product's binary; empty to build it")
 	flag.Parse()
-	p.scenarios, p.contenders = strings.Split(*scenarios, ","), strings.Split(*contenders, ",")
+	p.scenarios, p.contenders = list(*scenarios), list(*contenders)
 	if err := p.run(); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// list reads a comma-separated list; the empty text is an empty one.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
 }

@@ -5,12 +5,16 @@ import (
 	"fmt"
 )
 
-// measureIdle opens idle tunnels through each contender in turn and prints how much each proxy grew.
-func (p *plan) measureIdle(contenders []*contender) error {
+// measureIdle opens idle tunnels through each contender in turn, fresh ones, and prints how much each proxy grew.
+func (p *plan) measureIdle() error {
 	_, _ = fmt.Fprintf(p.out, "\n| RSS growth per idle tunnel (%d) | accepting side KiB | dialling side KiB |\n|---|---|---|\n", p.idle)
-	for _, c := range contenders {
-		growth, err := p.growth(c)
+	for i, name := range p.contenders {
+		c, err := p.start(name, byte(i+1))
 		if err != nil {
+			return err
+		}
+		growth, err := p.growth(c)
+		if err = errors.Join(err, c.end()); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintf(p.out, "| %s |", c.name)
@@ -24,6 +28,9 @@ func (p *plan) measureIdle(contenders []*contender) error {
 
 // growth is by how many KiB per tunnel each proxy grew.
 func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
+	if _, err := p.one(c, "rr1x1", p.ops); err != nil { // one tunnel, so that what is there once isn't counted
+		return nil, err
+	}
 	before, err := c.rss()
 	if err != nil {
 		return nil, err

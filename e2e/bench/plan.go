@@ -50,6 +50,11 @@ func (p *plan) run() (err error) {
 	}
 	defer func() { err = errors.Join(err, app.end()) }()
 
+	if p.idle > 0 {
+		if err := p.measureIdle(); err != nil {
+			return err
+		}
+	}
 	tunnelled := slices.DeleteFunc(slices.Clone(p.scenarios), func(s string) bool { return s == plainScenario })
 	if len(tunnelled) > 0 {
 		if err := p.compare(p.contenders, tunnelled); err != nil {
@@ -84,9 +89,6 @@ func (p *plan) compare(names, scenarios []string) (err error) {
 			return err
 		}
 		p.printRows(scenario, names, samples)
-	}
-	if p.idle > 0 && names[0] != "splice" {
-		return p.measureIdle(contenders)
 	}
 	return nil
 }

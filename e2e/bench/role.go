@@ -4,12 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
-	"github.com/troupe-mesh/troupe/e2e/bench/entry"
 	"github.com/troupe-mesh/troupe/e2e/bench/load"
-	"github.com/troupe-mesh/troupe/e2e/bench/v1"
 )
 
 // roleEnv makes this binary one of the benchmark's other processes. Its value is a role as JSON.
@@ -31,24 +28,14 @@ const (
 	serverIdentity = "spiffe://cluster.local/ns/default/sa/server"
 )
 
-// serving roles by kind.
-var serving = map[string]func(role, net.Listener) error{
-	"app":    func(_ role, l net.Listener) error { return load.Serve(l) },
-	"splice": func(_ role, l net.Listener) error { return splice(l) },
-	"v1-client": func(r role, l net.Listener) error {
-		config, err := clientTLS(r.CADir)
-		if err != nil {
-			return err
-		}
-		return (&v1.Client{Entry: entry.Accept, Peer: func(string) string { return r.Peer }, TLS: config}).Serve(l)
-	},
-	"v1-server": func(r role, l net.Listener) error {
-		config, err := serverTLS(r.CADir)
-		if err != nil {
-			return err
-		}
-		return (&v1.Server{TLS: config}).Serve(l)
-	},
+// serving roles by kind. Each calls ready when it listens.
+var serving = map[string]func(r role, ready func()) error{
+	"app":         role.application,
+	"splice":      role.splice,
+	"v1-client":   role.v1Client,
+	"v1-server":   role.v1Server,
+	"thin-client": role.thinClient,
+	"thin-server": role.thinServer,
 }
 
 // runRole does this process's role and ends it, if it has one.
@@ -77,15 +64,10 @@ func (r role) do() error {
 	if !known {
 		return fmt.Errorf("unknown role %q", r.Kind)
 	}
-	listener, err := net.Listen("tcp", r.Listen)
-	if err != nil {
-		return err
-	}
 	failed := make(chan error, 1)
-	go func() { failed <- serve(r, listener) }()
+	go func() { failed <- serve(r, func() { fmt.Println("ready") }) }()
 	told := make(chan error, 1)
 	go func() { told <- untilInputEnds() }()
-	fmt.Println("ready")
 	select {
 	case err := <-failed:
 		return err
