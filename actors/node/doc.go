@@ -5,6 +5,7 @@
 //	├── workloads  services  policies  dns-cache    the stores
 //	├── certificates                                our identities
 //	├── discovery                                   delivers the state to the stores
+//	├── admin                                       the HTTP endpoints and readiness
 //	└── pod/<uid>                                   the pods' proxies; dedicated mode has exactly one
 //
 // A store that crashes is started anew and delivered its state again; meanwhile it answers nothing that policy could

@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/admin"
 	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/flow"
 	"github.com/troupe-mesh/troupe/actors/identity"
@@ -31,8 +32,10 @@ type Config struct {
 	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it.
 	Pod    pod.Config
 	PodUID string
-	// OnReady is told, once and on an actor's goroutine, that the first state has arrived and the doors are open.
-	OnReady func()
+	// Admin configures the HTTP endpoints.
+	Admin admin.Deps
+	// ReadyTasks are the readiness tasks that are complete when the first state has arrived and the doors are open.
+	ReadyTasks []string
 }
 
 // Node is a running node.
@@ -40,6 +43,7 @@ type Node struct {
 	system *kit.System
 	root   *actor.PID
 	pod    *actor.PID
+	admin  *actor.PID
 	stores flow.Stores
 }
 
@@ -48,7 +52,7 @@ func Start(c Config) (*Node, error) {
 	address := c.System.Actors().Address()
 	child := func(name string) *actor.PID { return actor.NewPID(address, RoleNode+"/"+name) }
 	n := &Node{
-		system: c.System, pod: child(pod.RolePod + "/" + c.PodUID),
+		system: c.System, pod: child(pod.RolePod + "/" + c.PodUID), admin: child(admin.Role),
 		stores: flow.Stores{
 			Workloads: child(state.RoleWorkloads), Services: child(state.RoleServices), Policies: child(state.RolePolicies),
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
@@ -76,6 +80,9 @@ func (n *Node) Stores() flow.Stores { return n.stores }
 
 // Pod is the proxy of dedicated mode.
 func (n *Node) Pod() *actor.PID { return n.pod }
+
+// Admin is the actor that owns the HTTP endpoints and the readiness tasks.
+func (n *Node) Admin() *actor.PID { return n.admin }
 
 // Drain closes the doors, waits for the connections up to deadline and cuts the rest. It returns how many ended in time
 // and how many were cut.
@@ -117,6 +124,7 @@ func (n *node) started(ctx actor.Context) {
 	c.State.Discovery = func() *actor.PID { return n.discovery }
 	c.State.Services = func() *actor.PID { return stores.Services }
 	c.State.Workloads = func() *actor.PID { return stores.Workloads }
+	n.spawn(ctx, admin.Spec(c.Admin), admin.Role)
 	n.spawn(ctx, state.ServiceStore(c.State), state.RoleServices)
 	n.spawn(ctx, state.WorkloadStore(c.State), state.RoleWorkloads)
 	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)
@@ -138,8 +146,8 @@ func (n *node) spawn(ctx actor.Context, spec kit.Spec, name string) {
 // stateDelivered opens the doors.
 func (n *node) stateDelivered(ctx actor.Context) {
 	ctx.Send(n.node.pod, &messages.StartAccepting{})
-	if n.config.OnReady != nil {
-		n.config.OnReady()
+	for _, task := range n.config.ReadyTasks {
+		ctx.Send(n.node.admin, &messages.TaskCompleted{Name: task})
 	}
 }
 

@@ -1,0 +1,182 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/troupe-mesh/troupe/actors/discovery"
+	"github.com/troupe-mesh/troupe/actors/flow"
+	"github.com/troupe-mesh/troupe/actors/identity"
+	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/pool"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/bootstrap/config"
+	"github.com/troupe-mesh/troupe/bootstrap/localconfig"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/mtls"
+	"github.com/troupe-mesh/troupe/transport/resolver"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+func newLogs(c *config.Config, out io.Writer) (*logs.Logs, error) {
+	filter, err := logs.DefaultFilter(c.LogFilter)
+	if err != nil {
+		return nil, err
+	}
+	format := logs.Plain
+	if c.LogJSON {
+		format = logs.JSON
+	}
+	return logs.New(out, format, filter), nil
+}
+
+func newTelemetry(c *config.Config, o Options, l *logs.Logs) (*trace.Telemetry, error) {
+	base := trace.ProviderOptions{Direct: o.Exporters, Ratio: o.Ratio, Resource: map[string]string{}}
+	if c.LocalNode != nil {
+		base.Resource["k8s.node.name"] = *c.LocalNode
+	}
+	if c.PodName != "" {
+		base.Resource["k8s.pod.name"] = c.PodName
+	}
+	if c.ProxyWorkload != nil {
+		base.Resource["service.instance.id"] = c.ProxyWorkload.Namespace + "/" + c.ProxyWorkload.Name
+	}
+	provider, err := trace.ProviderFromEnv(o.Environ, base)
+	if err != nil {
+		return nil, err
+	}
+	return trace.New(trace.Options{Provider: provider, Logs: l, Tag: c.IstioVersion, PolicyInfo: c.AuthzInfoLogging})
+}
+
+// localState reads the static state.
+func localState(c *config.Config) (discovery.State, error) {
+	var file *localconfig.File
+	var err error
+	switch {
+	case c.LocalXDSPath != "":
+		file, err = localconfig.Read(c.LocalXDSPath)
+	case c.LocalXDS != "":
+		if file, err = localconfig.Parse([]byte(c.LocalXDS)); err != nil {
+			err = fmt.Errorf("local state in LOCAL_XDS is wrong:\n%w", err)
+		}
+	default:
+		file = &localconfig.File{}
+	}
+	if err != nil {
+		return discovery.State{}, err
+	}
+	return discovery.State{Workloads: file.Workloads, Services: file.Services, Policies: file.Policies}, nil
+}
+
+// newSigner is the built-in authority: of this process, or shared through a directory.
+func newSigner(c *config.Config) (identity.Signer, error) {
+	o := mtls.AuthorityOptions{Lifetime: c.SecretTTL}
+	if c.FakeCADir != "" {
+		a, err := mtls.SharedAuthority(c.FakeCADir, o)
+		if err != nil {
+			return nil, fmt.Errorf("the shared authority in FAKE_CA_DIR: %w", err)
+		}
+		return identity.Local(a), nil
+	}
+	a, err := mtls.NewAuthority(o)
+	if err != nil {
+		return nil, err
+	}
+	return identity.Local(a), nil
+}
+
+// kernel is the kernel's network with the configured socket options.
+func (p *Proxy) kernel() socket.Network {
+	c, log := p.config, p.logs.Scope("ztunnel::proxy")
+	return socket.New(socket.Config{
+		Mark: c.Mark(), UserTimeout: c.Keepalive.UserTimeout, Local: c.BindIP,
+		Keepalive: socket.Keepalive{
+			Enabled: c.Keepalive.Enabled, Time: c.Keepalive.Time, Interval: c.Keepalive.Interval, Retries: int(c.Keepalive.Retries),
+		},
+		Warn: func(err error) { log.Warn(err.Error()).Send() },
+	})
+}
+
+// listen binds the pod's listeners in the reference's order; when one fails, none stays.
+func listen(ctx context.Context, c *config.Config, network socket.Network) ([]pod.Bound, error) {
+	var bound []pod.Bound
+	for _, e := range []messages.Entrance{
+		messages.EntranceHBONE, messages.EntrancePlaintext, messages.EntranceOutbound, messages.EntranceSOCKS5,
+	} {
+		address := c.Inbound
+		switch e {
+		case messages.EntrancePlaintext:
+			address = c.InboundPlaintext
+		case messages.EntranceOutbound:
+			address = c.Outbound
+		case messages.EntranceSOCKS5:
+			if address = c.SOCKS5; !address.IsValid() {
+				continue
+			}
+		case messages.EntranceHBONE:
+		}
+		l, err := network.Listen(ctx, address, socket.ListenOptions{
+			Transparent: c.Transparent(),
+			Keepalive:   e == messages.EntranceOutbound || e == messages.EntrancePlaintext,
+		})
+		if err != nil {
+			closeAll(bound)
+			return nil, fmt.Errorf("%s: %w", e, err)
+		}
+		bound = append(bound, pod.Bound{Entrance: e, Listener: l})
+	}
+	return bound, nil
+}
+
+func closeAll(bound []pod.Bound) {
+	for _, b := range bound {
+		_ = b.Listener.Close()
+	}
+}
+
+func (p *Proxy) storeConfig() state.Config {
+	c := state.Config{Counters: p.stores, Resolver: resolver.New(resolver.Config{
+		Servers: p.config.Resolver.NameServers, Search: p.config.Resolver.Search, Domain: p.config.Resolver.Domain,
+		Ndots: int(p.config.Resolver.Ndots), Attempts: int(p.config.Resolver.Attempts), IPv6: p.config.IPv6Enabled,
+	})}
+	if p.config.LocalNode != nil {
+		c.Node = *p.config.LocalNode
+	}
+	return c
+}
+
+func (p *Proxy) identityConfig(s identity.Signer) identity.Config {
+	return identity.Config{Signer: s, Log: p.logs.Scope("ztunnel::identity::manager")}
+}
+
+func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound) pod.Config {
+	c := p.config
+	settings := flow.DefaultSettings()
+	settings.Info, settings.Network = *c.ProxyWorkload, c.Network
+	if c.LocalNode != nil {
+		settings.LocalNode = *c.LocalNode
+	}
+	settings.InboundPort, settings.IllegalPorts = c.Inbound.Port(), c.IllegalPorts
+	settings.ResponseBaggage, settings.LocalhostAppTunnel = c.ResponseBaggage, c.LocalhostAppTunnel
+	settings.EnforceWaypoint, settings.DenyUnknownPolicies = c.EnforceWaypoint, c.UnknownPolicyDenies
+
+	client, server := hbone.ClientDefaults(), hbone.ServerDefaults()
+	for _, s := range []*hbone.Settings{&client, &server} {
+		s.StreamWindow, s.ConnWindow, s.MaxFrameSize = c.WindowSize, c.ConnectionWindowSize, c.FrameSize
+		s.Stats = p.hbone
+	}
+	client.MaxConcurrentStreams = uint32(c.PoolMaxStreams)
+	pools := pool.DefaultSettings()
+	pools.MaxStreams, pools.Unused = int(c.PoolMaxStreams), c.PoolUnusedRelease
+	return pod.Config{
+		Flow: flow.Deps{
+			Telemetry: p.telemetry, Network: network, Settings: settings,
+			TLS: mtls.Options{TLS12: c.TLS12Enabled, PQC: c.CompliancePQC}, HBONE: client,
+		},
+		ServerH2: server, Pool: pools, Listeners: listeners, Log: podLog{p.logs},
+	}
+}

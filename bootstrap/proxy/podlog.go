@@ -1,0 +1,44 @@
+package proxy
+
+import (
+	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+// podLog writes what a pod says of its listeners, in the reference's scopes and words.
+type podLog struct{ logs *logs.Logs }
+
+var _ pod.Log = podLog{}
+
+func (l podLog) scope(e messages.Entrance) *logs.Logger {
+	return l.logs.Scope(map[messages.Entrance]string{
+		messages.EntranceOutbound:  "ztunnel::proxy::outbound",
+		messages.EntrancePlaintext: "ztunnel::proxy::inbound_passthrough",
+		messages.EntranceHBONE:     "ztunnel::proxy::inbound",
+		messages.EntranceSOCKS5:    "ztunnel::proxy::socks5",
+	}[e])
+}
+
+// ListenerEstablished tells of a bound listener.
+func (l podLog) ListenerEstablished(e messages.Entrance, s socket.Listener) {
+	l.scope(e).Info("listener established").AddrPort(messages.FieldAddress, s.Addr()).
+		Str(messages.FieldComponent, e.String()).Bool(messages.FieldTransparent, s.Transparent()).Send()
+}
+
+// ShutdownComplete tells that nothing of a listener is left.
+func (l podLog) ShutdownComplete(e messages.Entrance) {
+	l.scope(e).Info("shutdown complete").Str(messages.FieldComponent, e.String()).Send()
+}
+
+// AcceptFailed tells of a connection that could not be accepted.
+func (l podLog) AcceptFailed(e messages.Entrance, err error) {
+	l.scope(e).Error("Failed TCP handshake " + err.Error()).Send()
+}
+
+// DrainExpired tells that connections had to be cut.
+func (l podLog) DrainExpired(cut int) {
+	l.logs.Scope("ztunnel::drain").Warn("drain duration expired with pending connections, forcefully shutting down").
+		Uint("connections", uint64(cut)).Send()
+}

@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/node"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/bootstrap/config"
+	"github.com/troupe-mesh/troupe/bootstrap/version"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+// Options are what a proxy gets besides its configuration.
+type Options struct {
+	// Out takes the log.
+	Out io.Writer
+	// Environ has the OTEL_* variables.
+	Environ []string
+	// Exporters get every span besides those that the environment names, and make tracing be on; Ratio, where positive,
+	// is the share of connections sampled then.
+	Exporters []trace.Exporter
+	Ratio     float64
+	// Network is where connections come from and go to; nil is the kernel's.
+	Network socket.Network
+}
+
+// Proxy is a running proxy.
+type Proxy struct {
+	config    *config.Config
+	logs      *logs.Logs
+	log       *logs.Logger
+	telemetry *trace.Telemetry
+	system    *kit.System
+	node      *node.Node
+	stores    *state.Counters
+	hbone     *hbone.Stats
+	began     time.Time
+	shutdown  chan string
+}
+
+// flushDeadline bounds what is waited for after the drain: spans and log lines on their way.
+const flushDeadline = 5 * time.Second
+
+// Start starts a proxy. Nothing is left behind when it fails.
+func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err error) {
+	if err := supported(c); err != nil {
+		return nil, err
+	}
+	p := &Proxy{config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, hbone: &hbone.Stats{}}
+	var undo cleanup
+	defer func() {
+		if err != nil {
+			undo.run()
+		}
+	}()
+	if p.logs, err = newLogs(c, o.Out); err != nil {
+		return nil, err
+	}
+	undo.add(func() { p.closeLogs() })
+	p.log = p.logs.Scope("ztunnel::app")
+	p.tellStart()
+
+	if p.telemetry, err = newTelemetry(c, o, p.logs); err != nil {
+		return nil, err
+	}
+	undo.add(func() { p.closeTelemetry() })
+	p.system = kit.NewSystem(kit.Config{Log: p.telemetry.ActorEvent})
+	undo.add(func() { p.closeSystem() })
+
+	local, err := localState(c)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := newSigner(c)
+	if err != nil {
+		return nil, err
+	}
+	network := o.Network
+	if network == nil {
+		network = p.kernel()
+	}
+	pages, err := p.bindPages(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	undo.add(pages.close)
+	listeners, err := listen(ctx, c, network)
+	if err != nil {
+		return nil, err
+	}
+	undo.add(func() { closeAll(listeners) })
+	p.node, err = node.Start(node.Config{
+		System: p.system, State: p.storeConfig(), Local: local, Identity: p.identityConfig(signer),
+		Pod: p.podConfig(network, listeners), PodUID: c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name,
+		Admin:      admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
+		ReadyTasks: []string{taskState, taskProxy},
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.servePages(pages)
+	return p, nil
+}
+
+// supported refuses what this version does not do yet, before anything is touched.
+func supported(c *config.Config) error {
+	var problems []error
+	refuse := func(name, value, remedy string) {
+		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
+	}
+	if c.ProxyMode != config.Dedicated {
+		refuse("PROXY_MODE", "shared", "set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO=namespace/name/service-account")
+	}
+	if c.XDSAddress != "" {
+		refuse("XDS_ADDRESS", c.XDSAddress, `set XDS_ADDRESS="" and give the state by LOCAL_XDS_PATH or LOCAL_XDS`)
+	}
+	if !c.FakeCA {
+		refuse("FAKE_CA", "false", "set FAKE_CA=true, with FAKE_CA_DIR to share the authority between proxies")
+	}
+	if c.DNSProxy {
+		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false")
+	}
+	if !c.Proxy {
+		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
+	}
+	if c.XDSOnDemand {
+		refuse("XDS_ON_DEMAND", "true", "leave XDS_ON_DEMAND unset: there is no xDS to ask")
+	}
+	if c.CRLPath != "" {
+		refuse("CRL_PATH", c.CRLPath, "leave CRL_PATH unset: certificates of the built-in authority can't be revoked")
+	}
+	if c.LocalFastpath {
+		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")
+	}
+	return errors.Join(problems...)
+}
+
+// RequestShutdown asks for a graceful end and says why; a second request changes nothing.
+func (p *Proxy) RequestShutdown(why string) {
+	select {
+	case p.shutdown <- why:
+	default:
+	}
+}
+
+// Wait returns when somebody has asked for the end, or ctx ends.
+func (p *Proxy) Wait(ctx context.Context) string {
+	select {
+	case why := <-p.shutdown:
+		return why
+	case <-ctx.Done():
+		return context.Cause(ctx).Error()
+	}
+}
+
+// Shutdown drains the proxy and ends everything that it started.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	pages := p.drainPages(ctx)
+	drained, err := p.node.Drain(ctx, messages.DrainGraceful, p.config.DrainDeadline)
+	if err == nil {
+		p.log.Info("drained").Uint("ended", uint64(drained.Ended)).Uint("cut", uint64(drained.Cut)).Send()
+	}
+	<-pages
+	p.closeSystem()
+	p.closeTelemetry()
+	p.closeLogs()
+	return err
+}
+
+// cleanup undoes what was started, last first.
+type cleanup []func()
+
+func (c *cleanup) add(undo func()) { *c = append(*c, undo) }
+
+func (c *cleanup) run() {
+	for i := len(*c) - 1; i >= 0; i-- {
+		(*c)[i]()
+	}
+}
+
+func bounded(close func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushDeadline)
+	defer cancel()
+	_ = close(ctx) // the deadline is the only way to fail, and there is nobody left to tell
+}
+
+func (p *Proxy) closeLogs()      { bounded(p.logs.Close) }
+func (p *Proxy) closeTelemetry() { bounded(p.telemetry.Shutdown) }
+func (p *Proxy) closeSystem()    { bounded(p.system.Shutdown) }
+
+// tellStart writes the first lines of the log.
+func (p *Proxy) tellStart() {
+	p.log.Info("version: " + version.Build(p.config.IstioVersion).String()).Send()
+	for _, w := range p.config.Warnings {
+		p.log.Warn(w).Send()
+	}
+}
