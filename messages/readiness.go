@@ -1,0 +1,24 @@
+package messages
+
+// What the node's parts tell the admin actor about being ready (spec/ops.md §2.3).
+
+// AwaitTask puts a task into the set that readiness waits for; one that is there already changes nothing.
+type AwaitTask struct {
+	Name string
+}
+
+// TaskCompleted takes a task out of the set; one that is not there changes nothing.
+type TaskCompleted struct {
+	Name string
+}
+
+// FindPendingTasks asks what readiness waits for.
+type FindPendingTasks struct {
+	Question
+}
+
+// PendingTasksFound answers FindPendingTasks: the names, sorted; none means ready.
+type PendingTasksFound struct {
+	Answer
+	Tasks []string
+}
