@@ -30,6 +30,7 @@ type cell struct {
 	actor           actor.Actor
 	systems, users  fifo
 	handled         uint32
+	spawned         uint32 // numbers the names of children
 	generation      uint32 // grows with each restart
 	suspended       bool
 	stopping, ended bool

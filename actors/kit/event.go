@@ -100,6 +100,19 @@ func (e PanickedWhileEnding) Log() (slog.Level, string, []slog.Attr) {
 		slog.String(messages.FieldError, e.Reason), slog.String(messages.FieldStack, e.Stack))
 }
 
+// PanickedInUndeliver says that the Undeliver method of a message panicked.
+type PanickedInUndeliver struct {
+	Message, Reason string
+	Stack           string
+}
+
+// Log says the event as one line.
+func (e PanickedInUndeliver) Log() (slog.Level, string, []slog.Attr) {
+	return slog.LevelError, "message panicked when it was undelivered", []slog.Attr{
+		slog.String("message", e.Message), slog.String(messages.FieldError, e.Reason), slog.String(messages.FieldStack, e.Stack),
+	}
+}
+
 // Refused says that a full mailbox took Count messages not in, since the last such event of the role.
 type Refused struct {
 	Role     string

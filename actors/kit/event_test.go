@@ -30,6 +30,10 @@ func TestEventsAreOneLogLineEach(t *testing.T) {
 			PanickedWhileEnding{"pod", pid, "*actor.Stopping", "broken", "main.f (a.go:1)\n"},
 			slog.LevelError, "actor panicked while it ended role=pod actor=pods/pod message=*actor.Stopping error=broken stack=main.f (a.go:1)\n",
 		},
+		{
+			PanickedInUndeliver{"*messages.Drain", "broken", "main.f (a.go:1)\n"},
+			slog.LevelError, "message panicked when it was undelivered message=*messages.Drain error=broken stack=main.f (a.go:1)\n",
+		},
 		{Refused{"pod", pid, "int", 8, 5}, slog.LevelWarn, "mailbox is full role=pod actor=pods/pod message=int count=5 capacity=8"},
 		{LeftBehind{"pod", pid, "int", 1}, slog.LevelDebug, "actor stopped before it handled a message role=pod actor=pods/pod message=int count=1"},
 		{DeadLetter{nil, "int", 1}, slog.LevelDebug, "message to an actor that does not exist role= actor=nobody message=int count=1"},

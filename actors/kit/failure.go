@@ -39,6 +39,10 @@ func (f *Failure) Unwrap() error {
 	return err
 }
 
+func (f *Failure) whileEnding() PanickedWhileEnding {
+	return PanickedWhileEnding{Role: f.Role, PID: f.PID, Message: f.Message, Reason: f.reason(), Stack: f.Stack}
+}
+
 func (f *Failure) reason() string { return fmt.Sprint(f.Value) }
 
 // newFailure must be called by the deferred function that recovered, or by what it calls.
@@ -81,7 +85,7 @@ func isBottom(function string) bool {
 		return false
 	}
 	switch method {
-	case "cell).Receive", "cell).guard", "cell).turn", "work).run":
+	case "cell).Receive", "cell).guard", "cell).turn", "work).run", "System).close":
 		return true
 	default:
 		return false

@@ -43,15 +43,14 @@ func (c *cell) guard(ctx actor.Context) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.role.failures.Add(1)
-			f := newFailure(c, r, ctx.Message())
-			c.sys.emit(PanickedWhileEnding{Role: f.Role, PID: f.PID, Message: f.Message, Reason: f.reason(), Stack: f.Stack})
+			c.sys.emit(newFailure(c, r, ctx.Message()).whileEnding())
 		}
 	}()
 	c.actor.Receive(ctx)
 }
 
-// Unknown reports a user message that the actor has no case for; it belongs in the default case of every Receive.
-// Messages of an actor's life that the actor does not care for are no news, nor are those that were reported already.
+// Unknown reports and undelivers a user message that the actor has no case for; it belongs in the default case of every
+// Receive. Messages of an actor's life that the actor does not care for are no news, nor are those that were reported already.
 func Unknown(ctx actor.Context) {
 	msg := ctx.Message()
 	switch msg.(type) {
@@ -63,5 +62,5 @@ func Unknown(ctx actor.Context) {
 	if n := c.role.unknowns.pass(c.sys.Nanos()); n > 0 {
 		c.sys.emit(UnknownMessage{Role: c.role.name, PID: c.pid, Message: typeOf(msg), Count: n})
 	}
-	Undeliver(msg)
+	c.sys.reject(msg, ctx.Sender())
 }

@@ -105,7 +105,13 @@ func TestUnknownReportsUserMessagesOnly(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
 		closed := 0
 		pid := spawnRoot(t, s, Spec{New: actorOf(Unknown)}, "knows nothing")
-		s.Send(pid, &cargo{&closed})
+		told := new(diary)
+		asker := spawnRoot(t, s, Spec{Role: "asker", New: actorOf(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*Undelivered); ok {
+				told.add("undelivered")
+			}
+		})}, "asker")
+		s.actors.Root.RequestWithCustomSender(pid, &cargo{&closed}, asker)
 		s.Send(pid, &Undelivered{})
 		s.Send(pid, &actor.ReceiveTimeout{})
 		synctest.Wait()
@@ -116,5 +122,6 @@ func TestUnknownReportsUserMessagesOnly(t *testing.T) {
 		if n := s.Stats().Role("test").Unknown; n != 1 {
 			t.Errorf("counted %d", n)
 		}
+		expect(t, told, "undelivered")
 	})
 }

@@ -107,7 +107,7 @@ func (c *cell) leave(l *letter) {
 	case *actor.PoisonPill, *actor.ReceiveTimeout, *Undelivered, *TooLate, *tick:
 		return
 	case *workFailure:
-		c.sys.emit(PanickedWhileEnding{Role: c.role.name, PID: c.pid, Message: m.failure.Message, Reason: m.failure.reason(), Stack: m.failure.Stack})
+		c.sys.emit(m.failure.whileEnding())
 		return
 	}
 	c.role.undelivered.Add(1)

@@ -33,6 +33,9 @@ func (c *cell) turn(first any, generation uint32) (more bool) {
 		if r := recover(); r != nil {
 			c.fail(r, current)
 			more = true
+			if c.ended {
+				more = c.finish()
+			}
 		}
 	}()
 	if first != nil {
@@ -52,9 +55,7 @@ func (c *cell) turn(first any, generation uint32) (more bool) {
 			c.sys.envelopes.discard(l)
 			c.handleSystem(current)
 			if c.ended {
-				c.settle()
-				c.finish()
-				return false
+				return c.finish()
 			}
 			continue
 		}
@@ -152,12 +153,16 @@ func (c *cell) settle() {
 	}
 }
 
-// finish is called when the actor has stopped for good.
-func (c *cell) finish() {
+// finish is called when the actor has stopped for good: there is never more to do. Its Props may live on, but hold
+// nothing of it.
+func (c *cell) finish() (more bool) {
+	c.settle()
+	c.actor, c.belongings = nil, nil
 	if c.done != nil {
 		c.sys.forgetRoot(c)
 		close(c.done)
 	}
+	return false
 }
 
 // fail hands a panic to the parent. What the message carried is closed: its handler will not do it.
@@ -165,5 +170,9 @@ func (c *cell) fail(reason, msg any) {
 	c.role.failures.Add(1)
 	f := newFailure(c, reason, msg)
 	c.sys.undeliver(msg)
+	if c.ended {
+		c.sys.emit(f.whileEnding())
+		return
+	}
 	c.invoker.EscalateFailure(f, msg)
 }

@@ -6,12 +6,13 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Spawn spawns a child of ctx's actor under the name prefix/<number>, which nobody else has.
+// Spawn spawns a child of ctx's actor under the name prefix/<number>, where numbers go from 1 and are not used again.
 func Spawn(ctx actor.Context, props *actor.Props, prefix string) *actor.PID {
-	number := SystemOf(ctx).names.Add(1)
+	c := cellOf(ctx)
+	c.spawned++
 	var buf [64]byte
 	name := append(append(buf[:0], prefix...), '/')
-	pid, err := ctx.SpawnNamed(props, string(strconv.AppendUint(name, number, 10)))
+	pid, err := ctx.SpawnNamed(props, string(strconv.AppendUint(name, uint64(c.spawned), 10)))
 	if err != nil {
 		panic(err) // another chose a name of this form for itself
 	}

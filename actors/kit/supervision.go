@@ -1,7 +1,6 @@
 package kit
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -158,7 +157,7 @@ func (st *strategy) restart(supervisor actor.Supervisor, child *actor.PID, f *Fa
 		supervisor.StopChildren(child)
 		return
 	}
-	d := policy.Backoff.delay(n, rand.Float64())
+	d := policy.Backoff.delay(n, st.sys.chance())
 	st.sys.emit(Restarted{Role: f.Role, PID: child, Failure: f, Restarts: n, Delay: d})
 	if d == 0 {
 		supervisor.RestartChildren(child)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,8 @@ type Config struct {
 	Log func(event Event)
 	// Now is the clock of stamps and waits; nil is time.Now.
 	Now func() time.Time
+	// Chance draws the jitter of restarts, 0 to 1; nil is math/rand.
+	Chance func() float64
 	// Faults, where set, sees every user message before it is delivered and before it is handled.
 	Faults FaultHook
 	// Scheduler, where set, decides when each message is delivered.
@@ -37,13 +40,14 @@ type System struct {
 	actors *actor.ActorSystem
 	log    func(Event)
 	now    func() time.Time
+	chance func() float64
 	start  time.Time
 	hooks  *hooks // nil when neither faults nor a scheduler are set
 
 	guardian *strategy
 	children *strategy // for Specs that declare no supervision
 
-	names     atomic.Uint64 // numbers the names of spawned actors
+	names     atomic.Uint64 // numbers those who Ask
 	roles     roles
 	envelopes envelopes
 	letters   dead
@@ -64,7 +68,11 @@ func NewSystem(cfg Config) *System {
 		actors: actor.NewActorSystem(actor.WithLoggerFactory(discard)),
 		log:    cfg.Log,
 		now:    cfg.Now,
+		chance: cfg.Chance,
 		idle:   make(chan struct{}, 1),
+	}
+	if s.chance == nil {
+		s.chance = rand.Float64
 	}
 	s.start = s.clock()
 	if cfg.Faults != nil || cfg.Scheduler != nil {
@@ -163,6 +171,9 @@ func (s *System) Shutdown(ctx context.Context) error {
 		select {
 		case <-c.done:
 		case <-ctx.Done():
+			for _, c := range roots[:i] {
+				s.actors.Root.Stop(c.pid)
+			}
 			return fmt.Errorf("stop root actors %s: %w", s.living(), ctx.Err())
 		}
 	}

@@ -1,6 +1,8 @@
 package kit
 
 import (
+	"fmt"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/messages"
@@ -25,15 +27,31 @@ func Undeliver(msg any) {
 
 // undeliver closes what a message carries and tells its sender.
 func (s *System) undeliver(msg any) {
-	env, ok := msg.(*actor.MessageEnvelope)
-	if !ok {
-		Undeliver(msg)
+	if env, ok := msg.(*actor.MessageEnvelope); ok {
+		s.reject(env.Message, env.Sender)
 		return
 	}
-	Undeliver(env.Message)
-	if env.Sender != nil {
-		s.Send(env.Sender, &Undelivered{Message: env.Message})
+	s.reject(msg, nil)
+}
+
+// reject closes what a message without its envelope carries, and tells its sender, if there is one. A panic of the
+// message is reported: it must not hurt whoever gets rid of it.
+func (s *System) reject(body any, sender *actor.PID) {
+	if u, ok := body.(messages.Undeliverable); ok {
+		s.close(u)
 	}
+	if sender != nil {
+		s.Send(sender, &Undelivered{Message: body})
+	}
+}
+
+func (s *System) close(u messages.Undeliverable) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.emit(PanickedInUndeliver{Message: typeOf(u), Reason: fmt.Sprint(r), Stack: panicStack()})
+		}
+	}()
+	u.Undeliver()
 }
 
 // dead counts the letters to actors that do not exist.
@@ -59,10 +77,7 @@ func (s *System) onEvent(event any) {
 	if n := s.letters.letters.pass(s.Nanos()); n > 0 {
 		s.emit(DeadLetter{PID: letter.PID, Message: typeOf(letter.Message), Count: n})
 	}
-	Undeliver(letter.Message)
-	if letter.Sender != nil {
-		s.Send(letter.Sender, &Undelivered{Message: letter.Message})
-	}
+	s.reject(letter.Message, letter.Sender)
 }
 
 // terminated tells a watcher that the actor it watches does not exist.

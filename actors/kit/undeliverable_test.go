@@ -72,3 +72,26 @@ func TestEveryMessageIsHandledOrUndelivered(t *testing.T) {
 		})
 	}
 }
+
+// explosive is a message that panics when it is undelivered.
+type explosive struct{}
+
+func (explosive) Undeliver() { panic("boom") }
+
+func TestPanicInUndeliverHurtsNobody(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
+		release, closed := make(chan struct{}), 0
+		pid := spawnRoot(t, s, Spec{New: hanging(release)}, "target")
+		s.Send(pid, "hang")
+		synctest.Wait()
+		s.Send(pid, explosive{})
+		s.Send(pid, &cargo{&closed})
+		s.Stop(pid)
+		close(release)
+		synctest.Wait()
+		if events := of[PanickedInUndeliver](j); len(events) != 1 || events[0].Reason != "boom" || closed != 1 || s.Stats().Role("test").Live != 0 {
+			t.Errorf("events %+v, closed %d", events, closed)
+		}
+		s.Send(pid, explosive{}) // dead letter
+	})
+}
