@@ -129,26 +129,25 @@ func (e *exposition) gauge(h *head, values []string, v int64) {
 	e.int(v)
 }
 
-func (e *exposition) histogram(h *head, values []string, m *Histogram) {
+// histogram writes counts, of which there is one more than bounds, and a sum in nanoseconds.
+func (e *exposition) histogram(h *head, values []string, bounds []float64, counts []uint64, nanos uint64) {
 	var total uint64
-	for i := range m.counts {
-		total += m.counts[i].Load()
+	for _, n := range counts {
+		total += n
 	}
 	e.str(h.name, "_sum")
 	e.labels(h.labels, values)
-	e.float(float64(m.nanos.Load()) / float64(time.Second))
+	e.float(float64(nanos) / float64(time.Second))
 	e.str(h.name, "_count")
 	e.labels(h.labels, values)
 	e.uint(total)
 	var seen uint64
-	for i := range m.counts {
+	for i, n := range counts {
 		le := "+Inf"
-		if i < len(m.bounds) {
-			le = formatFloat(m.bounds[i])
-			seen += m.counts[i].Load()
-		} else {
-			seen = total
+		if i < len(bounds) {
+			le = formatFloat(bounds[i])
 		}
+		seen += n
 		e.str(h.name, "_bucket")
 		e.labels(h.labels, values, "le", le)
 		e.uint(seen)
@@ -178,6 +177,7 @@ func (v HistogramVec) write(e *exposition) {
 		if i == 0 {
 			e.head(&v.head)
 		}
-		e.histogram(&v.head, c.values, c.value)
+		counts, nanos := c.value.read()
+		e.histogram(&v.head, c.values, c.value.bounds, counts, nanos)
 	}
 }

@@ -27,3 +27,12 @@ func (h *Histogram) Observe(d time.Duration) {
 	h.counts[i].Add(1)
 	h.nanos.Add(uint64(d))
 }
+
+// read is the count of each bucket, and the sum in nanoseconds.
+func (h *Histogram) read() (counts []uint64, nanos uint64) {
+	counts = make([]uint64, len(h.counts))
+	for i := range h.counts {
+		counts[i] = h.counts[i].Load()
+	}
+	return counts, h.nanos.Load()
+}

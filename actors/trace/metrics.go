@@ -4,7 +4,9 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
 )
 
 // Metrics are all metrics of a node. The exported families are for those who count something that is no connection;
@@ -22,12 +24,6 @@ type Metrics struct {
 	// Pods are the in-pod manager's.
 	PodsActive, PodsPending  GaugeVec
 	PodsStarted, PodsStopped CounterVec
-	// ActorRestarts counts by role, MailboxRefused messages that found a full mailbox by role, MailboxWait how long
-	// messages waited by role.
-	ActorRestarts, MailboxRefused CounterVec
-	MailboxWait                   HistogramVec
-	// HBONEAbuse counts peers' misbehaviour by kind.
-	HBONEAbuse CounterVec
 
 	traffic      *traffic
 	socketsOpen  [2]Gauge
@@ -36,6 +32,9 @@ type Metrics struct {
 	crlUntracked CounterVec
 	build        GaugeVec
 	provider     *Provider
+	actors       atomic.Pointer[func() kit.Stats]
+	tunnels      atomic.Pointer[hbone.Stats]
+	actorFaults  CounterVec
 
 	// forcedCut counts contexts whose flag was not honoured, lateCut late keeps that were refused, marksCut spans and
 	// events beyond a record's bounds, jobsCut records that found the worker's queue full, followsCut connections
@@ -77,16 +76,9 @@ func newMetrics(tag string, maxSeries int) *Metrics {
 			"The total number of proxies that were started (unstable)."),
 		PodsStopped: newCounterVec("workload_manager_proxies_stopped",
 			"The total number of proxies that were stopped (unstable)."),
-		ActorRestarts: newCounterVec("troupe_actor_restarts",
-			"The total number of actors restarted or stopped by their supervisor (unstable).", "role", "directive"),
-		MailboxRefused: newCounterVec("troupe_mailbox_refused",
-			"The total number of messages refused because a mailbox was full (unstable).", "role"),
-		MailboxWait: newHistogramVec("troupe_mailbox_wait_seconds",
-			"Time in seconds that messages waited in a mailbox (unstable).", "seconds",
-			[]float64{0.00001, 0.0001, 0.001, 0.01, 0.1, 1}, "role"),
-		HBONEAbuse: newCounterVec("troupe_hbone_abuse",
-			"The total number of tunnel peers that broke a limit of the protocol (unstable).", "kind"),
 		traffic: newTraffic(maxSeries),
+		actorFaults: newCounterVec("troupe_actor_faults",
+			"The total number of failures of actors by what their supervisor did (unstable).", "role", "directive"),
 		crlRejected: newCounterVec("istio_crl_policy_rejections",
 			"The total number of connections rejected due to CRL certificate revocation (unstable).", "reporter"),
 		crlUntracked: newCounterVec("istio_crl_untracked_connections",

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/relay"
 )
 
@@ -190,10 +192,9 @@ func fillEverything(n *testNode) {
 	m.PodsPending.With().Set(0)
 	m.PodsStarted.With().Add(3)
 	m.PodsStopped.With().Add(1)
-	m.ActorRestarts.With("flow", "restart").Add(1)
-	m.MailboxRefused.With("workloads").Add(1)
-	m.MailboxWait.With("workloads").Observe(3 * time.Microsecond)
-	m.HBONEAbuse.With("rst_flood").Add(1)
+	n.ActorEvent(kit.Restarted{Role: "flow", Failure: &kit.Failure{Role: "flow"}})
+	n.WatchActors(func() kit.Stats { return kit.Stats{Roles: []kit.RoleStats{{Role: "flow"}, {Role: "services"}}} })
+	n.WatchTunnels(&hbone.Stats{})
 	m.CRLRejected(messages.Outbound)
 	m.CRLUntracked(messages.Inbound)
 }

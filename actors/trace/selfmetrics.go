@@ -14,10 +14,9 @@ func ownCounter(name, help string, labels ...string) head {
 }
 
 func (m *Metrics) writeOwn(e *exposition) {
-	m.ActorRestarts.write(e)
-	m.MailboxRefused.write(e)
-	m.MailboxWait.write(e)
-	m.HBONEAbuse.write(e)
+	m.writeActors(e)
+	m.actorFaults.write(e)
+	m.writeTunnels(e)
 	e.head(&unknownPoliciesHead)
 	e.counter(&unknownPoliciesHead, nil, m.policiesUnknown.Value())
 	e.head(&overflowHead)

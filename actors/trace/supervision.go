@@ -11,8 +11,8 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// ActorEvent makes an event of the kit visible: its line, its metric and, for an actor that failed, a trace of its own
-// (actor.restart). It is what kit.Config.Log wants.
+// ActorEvent makes an event of the kit visible: its line and, for an actor that failed, its metric and a trace of its own
+// (actor.restart). It is what kit.Config.Log wants; WatchActors counts the rest.
 func (t *Telemetry) ActorEvent(e kit.Event) {
 	t.logEvent(e)
 	switch e := e.(type) {
@@ -28,13 +28,11 @@ func (t *Telemetry) ActorEvent(e kit.Event) {
 		t.actorFailed(e.Role, e.PID, "give_up", e.Restarts, e.Failure.Error())
 	case kit.PanickedWhileEnding:
 		t.actorFailed(e.Role, e.PID, "end", 0, e.Reason)
-	case kit.Refused:
-		t.metrics.MailboxRefused.With(e.Role).Add(e.Count)
 	}
 }
 
 func (t *Telemetry) actorFailed(role string, pid *actor.PID, directive string, restarts int, text string) {
-	t.metrics.ActorRestarts.With(role, directive).Add(1)
+	t.metrics.actorFaults.With(role, directive).Add(1)
 	if t.provider == nil {
 		return
 	}

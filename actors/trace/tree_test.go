@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,25 +59,44 @@ func TestATreeCutsEndlessTraces(t *testing.T) {
 	})
 }
 
+// text is a writer that may be read while it is written.
+type text struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (w *text) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *text) traces() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count("\n"+w.b.String(), "\ntrace ")
+}
+
 func TestALiveTreePrintsQuietTracesAndTheRestAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out strings.Builder
-		tree := NewLiveTree(&out, time.Second)
+		out := &text{}
+		tree := NewLiveTree(out, time.Second)
 		n := newNode(t, nodeOptions{ratio: 1, tree: tree})
 		denyMany(n, 1)
 		pass(900 * time.Millisecond)
-		if out.Len() != 0 {
-			t.Errorf("printed before it was quiet: %s", out.String())
+		if got := out.traces(); got != 0 {
+			t.Errorf("%d traces printed before they were quiet", got)
 		}
 		pass(400 * time.Millisecond)
-		if got := strings.Count(out.String(), "trace "); got != 1 {
+		synctest.Wait()
+		if got := out.traces(); got != 1 {
 			t.Errorf("%d traces printed, want 1", got)
 		}
 		denyMany(n, 2)
 		if err := n.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(out.String(), "trace "); got != 3 {
+		if got := out.traces(); got != 3 {
 			t.Errorf("%d traces printed in the end, want 3", got)
 		}
 	})
