@@ -123,9 +123,9 @@ func (d *door) Accept() (net.Conn, error) {
 // Addr is the bound address.
 func (d *door) Addr() net.Addr { return net.TCPAddrFromAddrPort(d.Listener.Addr()) }
 
-// visit is a connection that counts until it is closed.
+// visit is a connection that counts until it is closed. It can half-close, which net/http does after a refusal.
 type visit struct {
-	net.Conn
+	socket.Conn
 	leave func()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -52,14 +53,14 @@ func (s *server) run(ctx context.Context) error {
 	}
 	life, end := context.WithCancel(ctx)
 	defer end()
-	requests := newRequests()
-	var doors sync.WaitGroup
+	var doors, connections sync.WaitGroup
 	h := &http.Server{
-		Handler:           s.guard(life, requests),
+		Handler:           s.guard(life),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       headerTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         new(http.Protocols),
+		ConnState:         count(&connections),
 		ErrorLog:          log.New(&connectionLog{s.log}, "", 0),
 	}
 	h.Protocols.SetHTTP1(true)
@@ -76,7 +77,7 @@ func (s *server) run(ctx context.Context) error {
 	end()
 	_ = h.Close() // it closes what is left; there is nothing to do about failures
 	doors.Wait()
-	requests.close()
+	connections.Wait()
 	for _, l := range listeners {
 		s.log.Info("listener drained").AddrPort(messages.FieldAddress, l.Addr()).
 			Str(messages.FieldComponent, s.endpoint.name).Send()
@@ -89,6 +90,19 @@ func (s *server) serve(life context.Context, h *http.Server, l socket.Listener) 
 		s.log.Warn("accept failed, trying again").Str(messages.FieldComponent, s.endpoint.name).Err(err).Send()
 	}
 	_ = h.Serve(&door{Listener: l, endpoint: s.endpoint, failed: failed, retry: &retry{ctx: life}})
+}
+
+// count follows the goroutines that net/http serves connections with.
+func count(connections *sync.WaitGroup) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			connections.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			connections.Done()
+		case http.StateActive, http.StateIdle:
+		}
+	}
 }
 
 // shutdown closes the listeners and gives running requests some time; 0 is none.
@@ -106,12 +120,8 @@ func (s *server) shutdown(ctx context.Context, h *http.Server, patience time.Dur
 
 // guard gives every request a deadline and a context that ends with the server, not with the client's sending side: a
 // client may half-close and still wait for its answer. A handler that panics answers 500.
-func (s *server) guard(life context.Context, requests *requests) http.Handler {
+func (s *server) guard(life context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !requests.enter() {
-			panic(http.ErrAbortHandler)
-		}
-		defer requests.leave()
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so

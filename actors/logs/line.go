@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 const (
@@ -201,7 +202,7 @@ func (n *Line) Err(err error) *Line {
 	if n == nil || err == nil {
 		return n
 	}
-	return n.Str("error", err.Error())
+	return n.Str(messages.FieldError, err.Error())
 }
 
 // Send hands the line on, and waits while the queue is full.

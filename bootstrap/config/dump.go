@@ -1,11 +1,14 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/troupe-mesh/troupe/messages"
+	"go.yaml.in/yaml/v3"
 )
 
 // MarshalJSON is the config of the admin dump, keys sorted (spec/ops.md §5.4.1). Tokens, the local state's source and
@@ -42,6 +45,44 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 		"bindIp": dumpIP(c.BindIP), "enforceWaypoint": c.EnforceWaypoint, "localFastpath": c.LocalFastpath,
 		"unknownPolicy": c.unknownPolicy(),
 	})
+}
+
+// YAML is the same as text of several lines, for the log at the start (spec/ops.md §2.2).
+func (c *Config) YAML() (string, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("show configuration: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		return "", fmt.Errorf("show configuration: %w", err)
+	}
+	lines, err := yaml.Marshal(plainNumbers(tree))
+	if err != nil {
+		return "", fmt.Errorf("show configuration: %w", err)
+	}
+	return string(lines), nil
+}
+
+// plainNumbers makes whole numbers of JSON's, so that YAML does not write them as text.
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+	case map[string]any:
+		for key, value := range v {
+			v[key] = plainNumbers(value)
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = plainNumbers(value)
+		}
+	}
+	return v
 }
 
 func (c *Config) unknownPolicy() string {

@@ -89,3 +89,21 @@ func TestDumpRootForms(t *testing.T) {
 		}
 	}
 }
+
+func TestYAML(t *testing.T) {
+	text, err := load(t, "XDS_HEADER_a=hunter2", "TERMINATION_GRACE_PERIOD_SECONDS=30").YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nwindowSize: 4194304\n", "\nselfTerminationDeadline:\n    nanos: 0\n    secs: 25\n", "\nproxyMode: Shared\n",
+		"\nlocalNode: null\n", "<redacted>",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "hunter2") {
+		t.Error("a secret is in the log")
+	}
+}

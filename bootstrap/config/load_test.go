@@ -16,12 +16,19 @@ import (
 
 // host is a machine with these files and that many processors.
 func host(cpus int, files map[string]string) Host {
-	return Host{CPUs: cpus, ReadFile: func(name string) ([]byte, error) {
-		if content, ok := files[name]; ok {
-			return []byte(content), nil
-		}
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}}
+	return Host{
+		CPUs: cpus,
+		ReadFile: func(name string) ([]byte, error) {
+			if content, ok := files[name]; ok {
+				return []byte(content), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		},
+		Exists: func(name string) bool {
+			_, ok := files[name]
+			return ok
+		},
+	}
 }
 
 func load(t *testing.T, environ ...string) *Config {

@@ -34,7 +34,7 @@ func (r RootCert) MarshalJSON() ([]byte, error) {
 func (l *loader) rootCert(name string) RootCert {
 	v := l.env.text(name, defaultRootCert)
 	switch {
-	case l.host.exists(v):
+	case l.host.Exists(v):
 		return RootCert{File: v}
 	case v == systemRoots:
 		return RootCert{System: true}
@@ -58,11 +58,11 @@ type AuthToken struct {
 func (l *loader) authToken() AuthToken {
 	v, ok := l.env.lookup("AUTH_TOKEN")
 	switch {
-	case !ok && l.host.exists(defaultToken):
+	case !ok && l.host.Exists(defaultToken):
 		return AuthToken{File: defaultToken}
 	case !ok:
 		return AuthToken{}
-	case l.host.exists(v):
+	case l.host.Exists(v):
 		return AuthToken{File: v}
 	}
 	return AuthToken{Static: v, HasStatic: true}
