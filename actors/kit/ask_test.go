@@ -20,7 +20,7 @@ func echo(ctx actor.Context) {
 	case *cargo:
 		sender := ctx.Sender()
 		Go(ctx, func(context.Context) any {
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			ctx.Send(sender, m)
 			return nil
 		})
@@ -50,7 +50,7 @@ func TestAskFailsWhenNobodyAnswers(t *testing.T) {
 		if _, err := Ask(t.Context(), s, pid, &cargo{&closed}, time.Second); !errors.Is(err, ErrDeadline) || time.Since(start) != time.Second {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
-		time.Sleep(time.Hour) // the reply comes meanwhile
+		pass(time.Hour) // the reply comes meanwhile
 		synctest.Wait()
 		if closed != 1 {
 			t.Errorf("late reply closed %d times", closed)

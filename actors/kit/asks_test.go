@@ -70,7 +70,7 @@ func TestQuestionIsAnsweredOnceInTimeOrTooLate(t *testing.T) {
 		s.Send(asker, time.Second)
 		s.Send(asker, time.Minute)
 		s.Send(asker, 2*time.Second)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		expect(t, a.heard, "too late 1: no answer before the deadline")
 		s.Send(target, "answer")
 		expect(t, a.heard, "too late 1: no answer before the deadline", "late 1", "answer 2", "answer 3")
@@ -80,7 +80,7 @@ func TestQuestionIsAnsweredOnceInTimeOrTooLate(t *testing.T) {
 		if st := s.Stats().Role("test"); st.Late != 1 || st.Expired != 1 {
 			t.Errorf("stats %+v", st)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		expect(t, a.heard, "too late 1: no answer before the deadline", "late 1", "answer 2", "answer 3")
 	})
 }
@@ -108,7 +108,7 @@ func TestOneTimerServesAllQuestions(t *testing.T) {
 		}
 		synctest.Wait()
 		timer := a.asks.timer
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		late := ": no answer before the deadline"
 		expect(t, a.heard, "too late 5"+late, "too late 4"+late, "too late 3"+late, "too late 2"+late, "too late 1"+late)
 		if timer != a.asks.timer || a.asks.armed != 0 {
@@ -171,7 +171,7 @@ func TestRestartForgetsQuestionsAndNeverReusesTheirIDs(t *testing.T) {
 		synctest.Wait()
 		s.Send(target, "answer")
 		expect(t, heard, "late 1", "answer 2")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		expect(t, heard, "late 1", "answer 2")
 	})
 }
@@ -189,7 +189,7 @@ func TestForgottenQuestionHearsNothing(t *testing.T) {
 			}
 		})}, "asker")
 		s.Send(asker, "ask")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		expect(t, heard)
 	})
 }
@@ -197,7 +197,7 @@ func TestForgottenQuestionHearsNothing(t *testing.T) {
 func TestAnswerSaysHowLongTheQuestionWaited(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {
 		q := messages.Question{Stamp: messages.Stamp{Waited: time.Second}, ID: 3}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		a := s.Answer(&q, 9)
 		if a.ID != 3 || a.Version != 9 || a.Asked != time.Second || a.Sent != int64(time.Minute)+1 {
 			t.Errorf("got %+v", a)

@@ -11,7 +11,7 @@ import (
 )
 
 // Failure is why an actor failed: what it panicked with, where, and over which message.
-type Failure struct {
+type Failure struct { //nolint:errname // the word that actors use
 	Role string
 	PID  *actor.PID
 	// Value is what the actor panicked with.

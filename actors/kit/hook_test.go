@@ -68,11 +68,11 @@ func TestFaultsOnTheWay(t *testing.T) {
 					}
 				})}, "target")
 				s.Send(pid, "a")
-				time.Sleep(time.Millisecond)
+				pass(time.Millisecond)
 				s.Send(pid, "b")
-				time.Sleep(time.Millisecond)
+				pass(time.Millisecond)
 				s.actors.Root.RequestWithCustomSender(pid, "asked", pid)
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				synctest.Wait()
 				if got := heard.all(); !slices.Equal(got, tt.want) {
 					t.Errorf("got %q", got)

@@ -64,7 +64,7 @@ func TestRefusalsAreReportedOncePerSecondWithTheirNumber(t *testing.T) {
 		for range 5 {
 			s.Send(pid, "refused")
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		s.Send(pid, "refused")
 		close(release)
 		events := of[Refused](j)
@@ -93,7 +93,7 @@ func TestFullMailboxAdmitsWhatTheActorHasBegunItself(t *testing.T) {
 		s.Send(pid, 100)
 		s.Send(pid, 1000)
 		s.Send(pid, &TooLate{})
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		close(release)
 		synctest.Wait()
 		if seen != 111 {

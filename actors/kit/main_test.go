@@ -30,6 +30,12 @@ func newJournal() *journal { return &journal{events: make(chan Event, 1024)} }
 
 func (j *journal) log(e Event) { j.events <- e }
 
+// pass lets virtual time pass, and everything that is due happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // diary is written by actors and read by a test.
 type diary struct {
 	mu      sync.Mutex

@@ -19,7 +19,7 @@ func TestWaitInTheMailboxIsMeasured(t *testing.T) {
 				pid := spawnRoot(t, s, Spec{Run: run, New: actorOf(func(ctx actor.Context) {
 					switch m := ctx.Message().(type) {
 					case time.Duration:
-						time.Sleep(m)
+						<-time.After(m)
 					case *messages.FindWorkload:
 						waited = append(waited, m.Waited)
 					}
@@ -29,7 +29,7 @@ func TestWaitInTheMailboxIsMeasured(t *testing.T) {
 				s.Send(pid, &messages.FindWorkload{Question: messages.Question{Stamp: messages.Stamp{Sent: s.Nanos()}}})
 				s.actors.Root.RequestWithCustomSender(pid, &messages.FindWorkload{Question: messages.Question{Stamp: messages.Stamp{Sent: s.Nanos()}}}, pid)
 				s.Send(pid, &messages.FindWorkload{}) // not stamped
-				time.Sleep(time.Second)
+				pass(time.Second)
 				synctest.Wait()
 				if len(waited) != 3 || waited[0] != 3*time.Millisecond || waited[1] != 3*time.Millisecond || waited[2] != 0 {
 					t.Errorf("waited %v", waited)

@@ -138,7 +138,7 @@ func TestRestartsAreDelayedAndKeepTheQueue(t *testing.T) {
 				t.Errorf("handled %q before the restart", last)
 			}
 			for len(log.all()) < 4*(i+1)-i { // Started, then three for each failure
-				time.Sleep(time.Second)
+				pass(time.Second)
 				synctest.Wait()
 			}
 		}
@@ -208,7 +208,7 @@ func TestRestartsOutsideTheWindowDoNotCount(t *testing.T) {
 		child, _ := failing(t, s, Spec{Supervision: Supervision{MaxRestarts: 1, Window: time.Minute}})
 		for range 5 {
 			s.Send(child, errBroken)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
 		if n := len(of[Restarted](j)); n != 5 {
 			t.Errorf("%d restarts", n)

@@ -195,7 +195,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 func (s *System) living() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var names []string
+	names := make([]string, 0, len(s.roots))
 	for _, c := range s.roots {
 		names = append(names, c.pid.Id)
 	}

@@ -24,9 +24,9 @@ func TestTimerSendsWhenItIsTime(t *testing.T) {
 				}
 			}
 		})}, "timers")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		expect(t, heard, "first")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		expect(t, heard, "first")
 	})
 }
@@ -48,15 +48,15 @@ func TestTimersEndWithTheLifeThatMadeThem(t *testing.T) {
 		s.Send(pid, time.Second)
 		s.Send(pid, errBroken)
 		s.Send(pid, 3*time.Second)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		expect(t, heard)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		expect(t, heard, "rings")
 		s.Send(pid, time.Second)
 		s.Send(pid, 2*time.Second)
 		synctest.Wait()
 		s.Stop(pid)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		expect(t, heard, "rings")
 		if st := s.Stats(); st.DeadLetters != 0 || timers[3].Stop() {
 			t.Error("a timer rang after its actor had stopped")

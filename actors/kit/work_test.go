@@ -28,13 +28,13 @@ func TestWorkAnswersWithOneMessage(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {
 		heard := new(diary)
 		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
-		s.Send(pid, func(context.Context) any { time.Sleep(time.Second); return "done" })
+		s.Send(pid, func(context.Context) any { <-time.After(time.Second); return "done" })
 		s.Send(pid, func(context.Context) any { return nil })
 		synctest.Wait()
 		if st := s.Stats().Role("test"); st.Working != 1 {
 			t.Errorf("stats %+v", st)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		expect(t, heard, "done")
 		if st := s.Stats().Role("test"); st.Working != 0 {
 			t.Errorf("stats %+v", st)
@@ -49,7 +49,7 @@ func TestWorkEndsWithItsActorAndShutdownWaitsForIt(t *testing.T) {
 		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
 		s.Send(pid, func(ctx context.Context) any {
 			<-ctx.Done()
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return &cargo{&closed}
 		})
 		synctest.Wait()
