@@ -29,7 +29,7 @@ func (t *Telemetry) SetupEnded(r *messages.Record) {
 
 // submit hands a copy of the record to the worker: the flow goes on with its own.
 func (t *Telemetry) submit(r *messages.Record, job func(*frozen)) {
-	f := &frozen{Record: *r, spans: slices.Clone(r.Spans())}
+	f := &frozen{Record: *r, spans: slices.Clone(r.Spans()), age: time.Since(r.Start)}
 	t.worker.submit(func() { job(f) })
 }
 
@@ -38,6 +38,8 @@ func (t *Telemetry) submit(r *messages.Record, job func(*frozen)) {
 type frozen struct {
 	messages.Record
 	spans []messages.SpanMark
+	// age is how old the record was when it was copied.
+	age time.Duration
 }
 
 // Closed counts and logs the end of a connection that was opened, and makes its tunnel.close span. s is what Opened

@@ -123,7 +123,7 @@ func wholeSetup(f *frozen) messages.SpanMark {
 	case f.Direction == messages.Inbound:
 		name = messages.SpanConnect
 	}
-	return messages.SpanMark{Name: name, Parent: messages.NoSpan, Reason: f.Reason(), End: 1}
+	return messages.SpanMark{Name: name, Parent: messages.NoSpan, Reason: f.Reason(), End: f.age}
 }
 
 // containChildren lets every parent last until its last child ended. Marks end at least a nanosecond after they began,

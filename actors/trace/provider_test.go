@@ -94,14 +94,6 @@ func TestARatioOutOfRangeIsRefused(t *testing.T) {
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
-	for _, o := range []Options{{Queue: -1}, {MaxSeries: -1}, {MaxFollows: -1}, {LatePerSec: -1}} {
-		if _, err := New(o); err == nil {
-			t.Errorf("%+v is taken", o)
-		}
-	}
-}
-
 func TestBatchesWaitNoLongerThanTheirDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exporter := &collector{}
