@@ -8,12 +8,16 @@ import (
 	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
 
-// bulkSize is how many bytes go each way: 1 GiB at full size.
+// bulkSize is how many bytes go each way: 1 GiB at full size, less with -short (the race detector's run).
 func bulkSize() uint64 {
-	if sandbox.Required() {
+	switch {
+	case testing.Short():
+		return 32 << 20
+	case sandbox.Required():
 		return 1 << 30
+	default:
+		return 128 << 20
 	}
-	return 128 << 20
 }
 
 // TestBulk moves much both ways at once over one connection and compares every byte.
