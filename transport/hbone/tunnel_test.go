@@ -3,7 +3,6 @@ package hbone
 import (
 	"bytes"
 	"io"
-	"math/rand/v2"
 	"testing"
 )
 
@@ -16,11 +15,7 @@ func TestEchoOverEveryTransport(t *testing.T) {
 			if err != nil || r.Status != 200 {
 				t.Fatal(r, err)
 			}
-			sent := make([]byte, 3<<20)
-			rng := rand.New(rand.NewPCG(1, 2))
-			for i := range sent {
-				sent[i] = byte(rng.Uint32())
-			}
+			sent := payload(3 << 20)
 			go func() {
 				if n, err := s.Write(sent); n != len(sent) || err != nil {
 					t.Errorf("wrote %d: %v", n, err)
