@@ -84,8 +84,7 @@ func clientAttributes(f *frozen, mark messages.SpanMark) []attribute.KeyValue {
 	}
 	a.str(messages.AttrServicePeerName, name)
 	a.str(messages.AttrServicePeerNamespace, namespace)
-	switch mark.Reason {
-	case messages.ReasonNone, messages.ReasonPolicyDeniedByPeer:
+	if mark.Reason == messages.ReasonNone || mark.Reason == messages.ReasonPolicyDeniedByPeer {
 		a = append(a, attribute.Int(messages.AttrHTTPStatus, mark.Reason.Status()))
 	}
 	return a

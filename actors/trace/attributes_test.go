@@ -12,7 +12,7 @@ import (
 
 func attrText(attrs []attribute.KeyValue) (out []string) {
 	for _, kv := range attrs {
-		out = append(out, string(kv.Key)+"="+kv.Value.Emit())
+		out = append(out, string(kv.Key)+"="+kv.Value.String())
 	}
 	return out
 }

@@ -111,7 +111,7 @@ func (r *rendering) event(s sdktrace.ReadOnlySpan, e sdktrace.Event) string {
 	}
 	parts = append(parts, e.Name)
 	for _, kv := range e.Attributes {
-		if kv.Value.Emit() != "" {
+		if kv.Value.String() != "" {
 			parts = append(parts, r.pair(kv))
 		}
 	}
@@ -160,7 +160,7 @@ func (r *rendering) socket(s sdktrace.ReadOnlySpan, addressKey, portKey string) 
 
 // pair is key=value with the prefix of our own keys left out; what differs each time is not told in normal form.
 func (r *rendering) pair(kv attribute.KeyValue) string {
-	key, v := string(kv.Key), kv.Value.Emit()
+	key, v := string(kv.Key), kv.Value.String()
 	if r.normal && (strings.HasSuffix(key, "_us") || strings.HasSuffix(key, "_ms") || key == messages.AttrRemoteTraceID ||
 		key == messages.AttrStoreVersion) {
 		v = "<" + kv.Value.Type().String() + ">"
@@ -175,7 +175,7 @@ func (r *rendering) pair(kv attribute.KeyValue) string {
 func value(s sdktrace.ReadOnlySpan, key string) string {
 	for _, kv := range s.Attributes() {
 		if string(kv.Key) == key {
-			return kv.Value.Emit()
+			return kv.Value.String()
 		}
 	}
 	return ""

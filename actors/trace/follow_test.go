@@ -52,9 +52,9 @@ func TestSegmentsDoubleUpToTheLongest(t *testing.T) {
 				}
 			}
 		}
-		want := []time.Duration{1, 2, 4, 8, 15, 15, 15, 15, 15, 15}
+		want := []int{1, 2, 4, 8, 15, 15, 15, 15, 15, 15}
 		for i, d := range ends {
-			if i >= len(want) || d != want[i]*time.Minute {
+			if i >= len(want) || d.Minutes() != float64(want[i]) {
 				t.Fatalf("segments last %v, want %v minutes", ends, want)
 			}
 		}

@@ -159,7 +159,7 @@ func TestTheResourceComesFromEnvAndBase(t *testing.T) {
 	}
 	var got []string
 	for _, kv := range spans.take()[0].Resource().Attributes() {
-		got = append(got, string(kv.Key)+"="+kv.Value.Emit())
+		got = append(got, string(kv.Key)+"="+kv.Value.String())
 	}
 	if want := []string{"k8s.node.name=n1", "k8s.pod.name=p", "service.name=mesh"}; !slices.Equal(got, want) {
 		t.Errorf("resource %v, want %v", got, want)

@@ -26,7 +26,8 @@ func TestWantsKeep(t *testing.T) {
 		}
 		denied := joined(n)
 		denied.Failure = messages.Fail(messages.ReasonPolicyDenied, "no")
-		if !n.WantsKeep(denied) || !n.WantsKeep(denied) || !denied.Kept {
+		wants, again := n.WantsKeep(denied), n.WantsKeep(denied)
+		if !wants || !again || !denied.Kept {
 			t.Error("a denied connection is not kept")
 		}
 		slow := joined(n)

@@ -13,7 +13,9 @@ func TestBucket(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		{0, true}, {0, true}, {0, false},
+		{0, true},
+		{0, true},
+		{0, false},
 		{500 * time.Millisecond, true},
 		{500 * time.Millisecond, false},
 		{400 * time.Millisecond, false}, // a clock that steps back gives nothing

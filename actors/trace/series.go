@@ -38,8 +38,8 @@ type traffic struct {
 	overflowed Counter
 }
 
-// maxKnown bounds the short cut from what a record points to to its series; it is forgotten as a whole when full, so
-// that it does not hold workloads that are gone for long.
+// maxKnown bounds the short cut from the ends of a record to its series; it is forgotten as a whole when full, so that
+// it does not hold workloads that are gone for long.
 const maxKnown = 4096
 
 // ends are what the labels of a record derive from: two records with equal ends have equal labels.
