@@ -29,7 +29,7 @@ func calls() []call {
 	return []call{
 		{
 			title: "an allowed call", port: shopPort, answer: "cart is empty",
-			outbound: "connection complete", inbound: "connection complete",
+			outbound: `dst.service="cart.shop.svc.cluster.local"`, inbound: `dst.service="cart.shop.svc.cluster.local"`,
 			spans: []string{"outbound", "CONNECT", "dial"},
 		},
 		{

@@ -12,5 +12,5 @@
 // [Parse] gives the whole file or a [Problems] error that lists everything that is wrong, each with its line, the field,
 // what it says and what would be right. Unknown keys are refused, in policies too: an ignored key would widen a rule.
 // Beyond the reference's format, an empty trustDomain, serviceAccount or clusterId means what it means in xDS, string
-// matches may be written as maps ({Exact: foo}), and ports as text.
+// matches may be written as maps ({Exact: foo}), ports as text, and a workload knows the services it is an endpoint of.
 package localconfig

@@ -37,7 +37,7 @@ func TestExample(t *testing.T) {
 					UID: "demo/cart-0", Name: "cart-0", Namespace: "shop", ServiceAccount: "cart", TrustDomain: "cluster.local",
 					WorkloadIPs: []netip.Addr{netip.MustParseAddr("127.0.0.12"), netip.MustParseAddr("::1")},
 					Protocol:    messages.ProtocolHBONE, Node: "laptop", Locality: messages.Locality{Region: "r1", Zone: "z1"},
-					ClusterID: "Kubernetes", Capacity: 1,
+					ClusterID: "Kubernetes", Capacity: 1, Services: []messages.NamespacedHostname{cart},
 				},
 				Ports: map[messages.NamespacedHostname]messages.PortMap{cart: {80: 8080}},
 			},
@@ -68,6 +68,7 @@ func TestEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	svc := messages.NamespacedHostname{Namespace: "ns", Hostname: "svc.ns"}
+	other := messages.NamespacedHostname{Namespace: "ns", Hostname: "other.ns"}
 	waypoint := &messages.GatewayAddress{
 		Destination:   messages.Destination{Hostname: messages.NamespacedHostname{Namespace: "ns", Hostname: "waypoint.ns"}},
 		HBONEMTLSPort: 15008,
@@ -89,8 +90,9 @@ func TestEveryField(t *testing.T) {
 					ApplicationTunnel:     &messages.ApplicationTunnel{Protocol: messages.TunnelProxy, Port: 15088},
 					AuthorizationPolicies: []string{"ns/p1"}, Status: messages.Unhealthy, ClusterID: "k2",
 					Locality: messages.Locality{Region: "r", Zone: "z", Subzone: "s"}, Capacity: 0,
+					Services: []messages.NamespacedHostname{{Namespace: "a", Hostname: "z.a"}, other, svc},
 				},
-				Ports: map[messages.NamespacedHostname]messages.PortMap{svc: {80: 8080, 443: 0}},
+				Ports: map[messages.NamespacedHostname]messages.PortMap{svc: {80: 8080, 443: 0}, other: {}, {Namespace: "a", Hostname: "z.a"}: {1: 1}},
 			},
 			{
 				Workload: &messages.Workload{

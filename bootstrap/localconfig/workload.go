@@ -1,11 +1,15 @@
 package localconfig
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// workload reads one entry of workloads. The workload's own list of services stays empty, as in the reference: only the
-// endpoints follow from it.
+// workload reads one entry of workloads. Beyond the reference, which takes only the endpoints from its services, the
+// workload lists them too, as it does from xDS: the inbound side can name the service of a connection.
 func (r *reader) workload(i item) messages.WorkloadUpdate {
 	o := r.object(i.node, i.path)
 	w := &messages.Workload{
@@ -42,6 +46,7 @@ func (r *reader) workload(i item) messages.WorkloadUpdate {
 		w.Locality = r.locality(item{n, o.at("locality")})
 	}
 	update := messages.WorkloadUpdate{Workload: w, Ports: r.memberships(o.entries("services", required))}
+	w.Services = sortedServices(update.Ports)
 	o.done()
 	r.once(i.node, i.path+".uid", "workload uid", w.UID)
 	return update
@@ -82,4 +87,11 @@ func (r *reader) memberships(entries []entry) map[messages.NamespacedHostname]me
 		all[name] = r.ports(r.entries(e.value.node, e.value.path))
 	}
 	return all
+}
+
+// sortedServices are the services by namespace and then host name; nil when there are none.
+func sortedServices(ports map[messages.NamespacedHostname]messages.PortMap) []messages.NamespacedHostname {
+	return slices.SortedFunc(maps.Keys(ports), func(a, b messages.NamespacedHostname) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Hostname, b.Hostname))
+	})
 }
