@@ -84,6 +84,9 @@ func (n *Node) Pod() *actor.PID { return n.pod }
 // Admin is the actor that owns the HTTP endpoints and the readiness tasks.
 func (n *Node) Admin() *actor.PID { return n.admin }
 
+// Serve hands an HTTP endpoint to the admin actor. It may be called at once after Start: the root passes it on.
+func (n *Node) Serve(m *admin.Serve) { n.system.Send(n.root, m) }
+
 // Drain closes the doors, waits for the connections up to deadline and cuts the rest. It returns how many ended in time
 // and how many were cut.
 func (n *Node) Drain(ctx context.Context, mode messages.DrainMode, deadline time.Duration) (messages.Drained, error) {
@@ -110,6 +113,8 @@ func (n *node) Receive(ctx actor.Context) {
 		n.started(ctx)
 	case *messages.StateDelivered:
 		n.stateDelivered(ctx)
+	case *admin.Serve:
+		ctx.Send(n.node.admin, m)
 	case *messages.Drain:
 		n.drain(ctx, m)
 	case *messages.Drained:

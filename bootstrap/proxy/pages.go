@@ -59,10 +59,9 @@ func (p *Proxy) bindPages(ctx context.Context, network socket.Network) (_ *pages
 // servePages hands the endpoints to the admin actor.
 func (p *Proxy) servePages(b *pages) {
 	controls := admin.Controls{Log: p.logs, Quit: func() { p.RequestShutdown("received explicit shutdown signal") }}
-	actor := p.node.Admin()
-	p.system.Send(actor, &admin.Serve{Endpoint: b.readiness})
-	p.system.Send(actor, &admin.Serve{Endpoint: b.admin, Handler: admin.Handler(controls, p.sources())})
-	p.system.Send(actor, &admin.Serve{Endpoint: b.stats, Handler: admin.StatsHandler(p.telemetry.WriteMetrics)})
+	p.node.Serve(&admin.Serve{Endpoint: b.readiness})
+	p.node.Serve(&admin.Serve{Endpoint: b.admin, Handler: admin.Handler(controls, p.sources())})
+	p.node.Serve(&admin.Serve{Endpoint: b.stats, Handler: admin.StatsHandler(p.telemetry.WriteMetrics)})
 }
 
 // sources are where the dump comes from.
