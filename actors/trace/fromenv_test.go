@@ -124,6 +124,14 @@ func TestBadVariablesAreRefusedByName(t *testing.T) {
 	}
 }
 
+func TestARefusalSaysNameValueAndRemedy(t *testing.T) {
+	_, err := ProviderFromEnv([]string{"OTEL_TRACES_SAMPLER_ARG=lots"}, ProviderOptions{})
+	const want = `environment variable OTEL_TRACES_SAMPLER_ARG="lots": want a number from 0 to 1`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestTracingIsOffUnlessAskedFor(t *testing.T) {
 	for _, env := range [][]string{
 		nil,

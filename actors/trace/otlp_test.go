@@ -1,11 +1,16 @@
 package trace
 
 import (
+	"compress/gzip"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +103,65 @@ func TestSpansArriveByEveryProtocol(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSpansArriveOverMutualTLS(t *testing.T) {
+	s := &sink{t: t}
+	server := httptest.NewUnstartedServer(gunzip(s))
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	pair := server.TLS.Certificates[0]
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{
+		certificate: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
+		key:         {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := ProviderFromEnv([]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + server.URL, "OTEL_EXPORTER_OTLP_CERTIFICATE=" + certificate,
+		"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=" + certificate, "OTEL_EXPORTER_OTLP_CLIENT_KEY=" + key,
+		"OTEL_EXPORTER_OTLP_COMPRESSION=gzip", "OTEL_TRACES_SAMPLER=always_on",
+	}, ProviderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(Options{Provider: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := outboundRecord()
+	n.Start(r)
+	n.EarlyDenied(r)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := n.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s.mu.Lock(); len(s.names) != 1 {
+		t.Errorf("spans %v arrived, %d failed", s.names, p.failed.Value())
+	}
+	s.mu.Unlock()
+}
+
+// gunzip unpacks requests, all of which must be packed.
+func gunzip(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := gzip.NewReader(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = body
+		next.ServeHTTP(w, r)
+	})
 }
 
 func serve(t *testing.T, s *sink, protocol string) string {

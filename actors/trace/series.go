@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/relay"
 )
 
 // Series are the traffic counters of one label set, shared by all connections that have it.
@@ -26,6 +27,8 @@ func (s *Series) Received() *Counter { return &s.received }
 
 // Sent is described with Received.
 func (s *Series) Sent() *Counter { return &s.sent }
+
+var _ relay.Adder = (*Counter)(nil)
 
 // traffic is the table of all series. It is bounded: beyond max label sets, connections share sets that say only who
 // reports, the flag and the security policy.
