@@ -78,3 +78,46 @@ func TestBusyStageLetsOthersRun(t *testing.T) {
 		}
 	})
 }
+
+// An established connection that idles is one actor whose stages are gone.
+func TestIdleFlowIsSmall(t *testing.T) {
+	const flows, most = 2000, 3 << 10
+	s := NewSystem(Config{})
+	workloads := spawnRoot(t, s, Spec{Run: CallerRuns(), New: actorOf(store)}, "workloads")
+	established := make(chan struct{})
+	pod := spawnRoot(t, s, Spec{New: actorOf(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(string); ok {
+			d := NewFlowDispatcher()
+			f := &benchFlow{sys: s, flow: d, workloads: workloads, established: established}
+			ctx.Send(Spawn(ctx, s.Props(Spec{Role: "flow", Capacity: 64, Run: OnFlow(d), New: func() actor.Actor { return f }}), "flow"), begin)
+		}
+	})}, "pod")
+	spawn := func(n int) {
+		for range n {
+			s.Send(pod, "accept")
+			<-established
+		}
+	}
+	spawn(100) // the maps of the library's registry
+	before := heap()
+	spawn(flows)
+	if each := (heap() - before) / flows; each > most {
+		t.Errorf("an idle flow holds %d bytes", each)
+	} else {
+		t.Logf("an idle flow holds %d bytes", each)
+	}
+	if st := s.Stats(); st.Role("flow").Live != flows+100 || st.Role("authorize").Live != 0 {
+		t.Errorf("stats %+v", st)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -158,6 +158,8 @@ func (c *cell) settle() {
 func (c *cell) finish() (more bool) {
 	c.settle()
 	c.actor, c.belongings = nil, nil
+	// The parent's list of children may keep the PID for long: this makes it forget the mailbox.
+	c.sys.actors.Root.Stop(c.pid)
 	if c.done != nil {
 		c.sys.forgetRoot(c)
 		close(c.done)

@@ -90,3 +90,32 @@ func TestShutdownNamesWhoDoesNotStop(t *testing.T) {
 		}
 	})
 }
+
+// The registry keeps few maps, and all that the library itself has put there.
+func TestSystemIsSmall(t *testing.T) {
+	before := heap()
+	s := NewSystem(Config{})
+	if used := heap() - before; used > 256<<10 {
+		t.Errorf("an empty system holds %d bytes", used)
+	}
+	for _, name := range []string{"deadletter", "eventstream"} {
+		if _, ok := s.actors.ProcessRegistry.GetLocal(name); !ok {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClockIsTheConfigs(t *testing.T) {
+	now := time.Unix(100, 0)
+	s := NewSystem(Config{Now: func() time.Time { return now }})
+	now = now.Add(time.Second)
+	if n := s.Nanos(); n != int64(time.Second)+1 {
+		t.Errorf("got %d", n)
+	}
+	if NewSystem(Config{}).Nanos() <= 0 {
+		t.Error("a stamp may be zero")
+	}
+}
