@@ -33,6 +33,7 @@ type cell struct {
 	spawned         uint32 // numbers the names of children
 	generation      uint32 // grows with each restart
 	suspended       bool
+	restarting      bool // until the actor starts anew
 	stopping, ended bool
 	belongings      *belongings // nil until the actor starts something
 	failures        history     // belongs to the parent, who decides

@@ -21,7 +21,8 @@ func Own() Dispatch { return Dispatch{} }
 
 // CallerRuns lets an actor run on the goroutine that posts to it, or, when it is running already, on the one that runs
 // it: for actors that never wait and answer quickly. A goroutine that has run it for 128 messages hands over to
-// a new one, so that a poster is not held for ever.
+// a new one, so that a poster is not held for ever. Whoever posts must hold no lock that the actor, or an actor that it
+// posts to, may want.
 func CallerRuns() Dispatch { return Dispatch{kind: callerRuns} }
 
 // OnFlow lets an actor run on a flow's goroutine, in turn with the others of that flow.

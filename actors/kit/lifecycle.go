@@ -7,6 +7,7 @@ import "github.com/asynkron/protoactor-go/actor"
 func (c *cell) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		c.restarting = false
 		c.actor = c.make()
 		c.actor.Receive(ctx)
 	case *actor.Restarting:
@@ -26,7 +27,7 @@ func (c *cell) Receive(ctx actor.Context) {
 			c.actor.Receive(ctx)
 		}
 	default:
-		if c.stopping {
+		if c.stopping || c.restarting { // the end of a child
 			c.guard(ctx)
 			return
 		}

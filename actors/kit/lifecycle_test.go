@@ -77,6 +77,29 @@ func TestRestartDoesNotReviveAStoppingActor(t *testing.T) {
 	})
 }
 
+func TestPanicWhileRestartingRestartsOnce(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
+		heard := new(diary)
+		pid := spawnRoot(t, s, Spec{New: actorOf(func(ctx actor.Context) {
+			heard.add(strings.TrimPrefix(typeOf(ctx.Message()), "*actor."))
+			switch ctx.Message().(type) {
+			case *actor.Started:
+				Spawn(ctx, s.Props(Spec{Role: "child", Capacity: 1, New: actorOf(func(actor.Context) {})}), "child")
+			case string, *actor.Restarting, *actor.Terminated:
+				panic("broken")
+			}
+		})}, "root")
+		s.Send(pid, "break")
+		expect(t, heard, "Started", "string", "Restarting", "Terminated", "Started")
+		if st := s.Stats(); st.Role("test").Restarts != 1 || st.Role("child").Live != 1 {
+			t.Errorf("stats %+v", st)
+		}
+		if n := len(of[PanickedWhileEnding](j)); n != 2 {
+			t.Errorf("%d panics reported", n)
+		}
+	})
+}
+
 func TestChildrenEndBeforeTheirParent(t *testing.T) {
 	var ended []string
 	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {

@@ -135,6 +135,7 @@ func (c *cell) handleSystem(msg any) {
 		if c.stopping {
 			return
 		}
+		c.restarting = true
 		c.generation++
 		c.release()
 		c.role.restarts.Add(1)

@@ -79,6 +79,12 @@ func violations(fset *token.FileSet, file *ast.File) (found []string) {
 		return found
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
+		switch f := n.(type) {
+		case *ast.FuncDecl:
+			found = append(found, asksInside(fset, f.Type, f.Body)...)
+		case *ast.FuncLit:
+			found = append(found, asksInside(fset, f.Type, f.Body)...)
+		}
 		sel, ok := n.(*ast.SelectorExpr)
 		if !ok {
 			return true
@@ -94,16 +100,42 @@ func violations(fset *token.FileSet, file *ast.File) (found []string) {
 	return found
 }
 
+// asksInside are the calls of kit.Ask in a function that handles a message: it has an actor.Context.
+func asksInside(fset *token.FileSet, f *ast.FuncType, body *ast.BlockStmt) (found []string) {
+	handles := slices.ContainsFunc(f.Params.List, func(p *ast.Field) bool {
+		sel, ok := p.Type.(*ast.SelectorExpr)
+		return ok && sel.Sel.Name == "Context" && isName(sel.X, "actor")
+	})
+	if !handles || body == nil {
+		return nil
+	}
+	ast.Inspect(body, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if ok && isName(sel.X, "kit") && (sel.Sel.Name == "Ask" || sel.Sel.Name == "AskFor") {
+			found = append(found, fset.Position(n.Pos()).String()+": kit."+sel.Sel.Name+" waits while an actor handles a message, use kit.Asks")
+		}
+		return true
+	})
+	return found
+}
+
+func isName(x ast.Expr, name string) bool {
+	id, ok := x.(*ast.Ident)
+	return ok && id.Name == name
+}
+
 func TestNobodyUsesWhatTheKitReplaces(t *testing.T) {
 	fset := token.NewFileSet()
 	bad := `package x
 import ("github.com/asynkron/protoactor-go/actor"; _ "github.com/asynkron/protoactor-go/router")
-func f(ctx actor.Context, s *actor.ActorSystem) { ctx.Stash(); s.Root.Request(nil, 1); _ = actor.Bounded(1) }`
+func f(ctx actor.Context, s *actor.ActorSystem) { ctx.Stash(); s.Root.Request(nil, 1); _ = actor.Bounded(1)
+kit.Ask(nil, nil, nil, nil, 1); kit.AskFor[int](nil, nil, nil, nil, 1) }
+func g(s *kit.System) { kit.Ask(nil, s, nil, nil, 1) }`
 	file, err := parser.ParseFile(fset, "bad.go", bad, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := violations(fset, file); len(found) != 4 {
+	if found := violations(fset, file); len(found) != 6 {
 		t.Fatalf("the rule sees %q", found)
 	}
 	for _, room := range []string{"../../actors", "../../bootstrap", "../../e2e"} {
