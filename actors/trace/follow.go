@@ -157,8 +157,9 @@ func (t *Telemetry) segment(f *followed, now time.Time) {
 	if !f.previous.IsZero() {
 		m.links = append(m.links, link(f.previous.trace, f.previous.span))
 	}
-	t.worker.submit(func() { t.provider.emit(&m) })
-	f.previous = spanRef{m.trace, m.span}
+	if t.worker.submit(func() { t.provider.emit(&m) }) {
+		f.previous = spanRef{m.trace, m.span}
+	}
 	f.received, f.sent, f.last = received, sent, now
 	f.length = min(2*f.length, longestSegment)
 	f.due = now.Add(f.length)

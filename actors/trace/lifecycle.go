@@ -22,15 +22,17 @@ func (t *Telemetry) SetupEnded(r *messages.Record) {
 	}
 	if t.keep(r) {
 		r.EndOpen(r.Reason())
-		t.submit(r, t.materialise)
+		if !t.submit(r, t.materialise) {
+			r.Sampled, r.Keep = false, false // nothing may name a parent that is not exported
+		}
 	}
 	r.Release()
 }
 
 // submit hands a copy of the record to the worker: the flow goes on with its own.
-func (t *Telemetry) submit(r *messages.Record, job func(*frozen)) {
+func (t *Telemetry) submit(r *messages.Record, job func(*frozen)) bool {
 	f := &frozen{Record: *r, spans: slices.Clone(r.Spans()), age: time.Since(r.Start)}
-	t.worker.submit(func() { job(f) })
+	return t.worker.submit(func() { job(f) })
 }
 
 // frozen is a copy of a record that the worker may read at leisure. spans are the marks: those inside of the copied

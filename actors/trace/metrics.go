@@ -35,6 +35,7 @@ type Metrics struct {
 	actors       atomic.Pointer[func() kit.Stats]
 	tunnels      atomic.Pointer[hbone.Stats]
 	actorFaults  CounterVec
+	watched      []watched
 
 	// forcedCut counts contexts whose flag was not honoured, lateCut late keeps that were refused, marksCut spans and
 	// events beyond a record's bounds, jobsCut records that found the worker's queue full, followsCut connections

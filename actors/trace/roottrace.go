@@ -32,7 +32,9 @@ func (t *Telemetry) RootTrace(r *messages.Recorder, failure *messages.Failure, a
 		t.metrics.marksCut.Add(uint64(r.Dropped))
 	}
 	record.Recorder = *r
-	t.submit(&record, t.materialiseRoot)
+	if !t.submit(&record, t.materialiseRoot) {
+		return messages.TraceID{}, messages.SpanID{}
+	}
 	return r.TraceID, r.RootID
 }
 

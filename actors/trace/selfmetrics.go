@@ -17,6 +17,7 @@ func (m *Metrics) writeOwn(e *exposition) {
 	m.writeActors(e)
 	m.actorFaults.write(e)
 	m.writeTunnels(e)
+	m.writeWatched(e)
 	e.head(&unknownPoliciesHead)
 	e.counter(&unknownPoliciesHead, nil, m.policiesUnknown.Value())
 	e.head(&overflowHead)

@@ -54,16 +54,18 @@ func (w *worker) do(job func()) {
 	job()
 }
 
-// submit hands over a job, or counts it as cut when the queue is full or the worker has ended. It never waits.
-func (w *worker) submit(job func()) {
+// submit hands over a job, or counts it as cut and says so when the queue is full or the worker has ended. It never
+// waits.
+func (w *worker) submit(job func()) bool {
 	if !w.stopping.Load() {
 		select {
 		case w.jobs <- job:
-			return
+			return true
 		default:
 		}
 	}
 	w.cut.Add(1)
+	return false
 }
 
 // flush waits until all jobs submitted before it have run.
