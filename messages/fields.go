@@ -29,6 +29,7 @@ const (
 	FieldTraceID      = "trace_id"
 	FieldSpanID       = "span_id"
 	FieldSpans        = "spans"
+	FieldConnections  = "connections"
 	FieldIdentity     = "identity"
 	FieldRetryAt      = "retry_at"
 )

@@ -86,6 +86,9 @@ func (c *classify) next(ctx actor.Context) {
 	c.step = c.tree.Next()
 	switch s := c.step; {
 	case s.Ask != nil:
+		if q, ok := s.Ask.(*messages.ResolveName); ok {
+			c.p.countOnDemand(q.Hostname)
+		}
 		s.Ask.(stamped).StampSent(c.p.System.Nanos())
 		ctx.Request(c.p.store(s.Store), s.Ask)
 	case s.Deny != nil:
@@ -97,6 +100,15 @@ func (c *classify) next(ctx actor.Context) {
 		c.p.inboundDecided(s.Inbound)
 		c.p.handOver(ctx, messages.StageClassify)
 	}
+}
+
+// countOnDemand counts the look-up of a workload that is known by host name only, whether or not the DNS cache has it
+// (spec/dataplane.md §2.4).
+func (p *passage) countOnDemand(hostname string) {
+	r := messages.Record{
+		Direction: messages.Outbound, Source: p.local, DerivedSource: &messages.DerivedWorkload{Identity: p.ownIdentity()},
+	}
+	p.Telemetry.Metrics().DNSOnDemand(&r, hostname)
 }
 
 func (p *passage) store(s route.Store) *actor.PID {

@@ -45,6 +45,8 @@ func (a socksAnswer) failed(err error) {
 	}
 	code := socks.GeneralFailure
 	switch f := messages.AsFailure(err, messages.ReasonConnectFailed); f.Reason {
+	case messages.ReasonPolicyDenied, messages.ReasonPolicyDeniedByPeer:
+		code = socks.NotAllowed
 	case messages.ReasonConnectionRefused:
 		code = socks.ConnectionRefused
 	case messages.ReasonHostUnreachable, messages.ReasonNameResolution, messages.ReasonTimedOut, messages.ReasonNoHealthyUpstream:

@@ -19,6 +19,13 @@ const (
 	taskProxy = "proxy"
 )
 
+// The HTTP endpoints, as logs, metrics and errors name them.
+const (
+	pageReadiness = "readiness"
+	pageAdmin     = "admin"
+	pageStats     = "stats"
+)
+
 // readyPoll is how often AwaitReady looks, askDeadline how long an actor may take to answer it.
 const (
 	readyPoll   = 5 * time.Millisecond
@@ -46,13 +53,13 @@ func (p *Proxy) bindPages(ctx context.Context, network socket.Network) (_ *pages
 			bound.close()
 		}
 	}()
-	if bound.readiness, err = admin.Bind(ctx, network, "readiness", c.Readiness.AddrPorts()); err != nil {
+	if bound.readiness, err = admin.Bind(ctx, network, pageReadiness, c.Readiness.AddrPorts()); err != nil {
 		return nil, err
 	}
-	if bound.admin, err = admin.Bind(ctx, network, "admin", c.Admin.AddrPorts()); err != nil {
+	if bound.admin, err = admin.Bind(ctx, network, pageAdmin, c.Admin.AddrPorts()); err != nil {
 		return nil, err
 	}
-	bound.stats, err = admin.Bind(ctx, network, "stats", c.Stats.AddrPorts())
+	bound.stats, err = admin.Bind(ctx, network, pageStats, c.Stats.AddrPorts())
 	return bound, err
 }
 

@@ -27,9 +27,14 @@ func (l podLog) ListenerEstablished(e messages.Entrance, s socket.Listener) {
 		Str(messages.FieldComponent, e.String()).Bool(messages.FieldTransparent, s.Transparent()).Send()
 }
 
-// ShutdownComplete tells that nothing of a listener is left.
+// ShutdownComplete tells that nothing of a listener is left. The reference has another word for 15006 here (spec/ops.md
+// §3.5).
 func (l podLog) ShutdownComplete(e messages.Entrance) {
-	l.scope(e).Info("shutdown complete").Str(messages.FieldComponent, e.String()).Send()
+	component := e.String()
+	if e == messages.EntrancePlaintext {
+		component = "inbound passthrough"
+	}
+	l.scope(e).Info("shutdown complete").Str(messages.FieldComponent, component).Send()
 }
 
 // AcceptFailed tells of a connection that could not be accepted.
@@ -40,5 +45,5 @@ func (l podLog) AcceptFailed(e messages.Entrance, err error) {
 // DrainExpired tells that connections had to be cut.
 func (l podLog) DrainExpired(cut int) {
 	l.logs.Scope("ztunnel::drain").Warn("drain duration expired with pending connections, forcefully shutting down").
-		Uint("connections", uint64(cut)).Send()
+		Uint(messages.FieldConnections, uint64(cut)).Send()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
@@ -32,6 +33,8 @@ type Options struct {
 	Ratio     float64
 	// Network is where connections come from and go to; nil is the kernel's.
 	Network socket.Network
+	// OwnProcess says that the process is this proxy's alone: its limits of descriptors, threads and memory are set.
+	OwnProcess bool
 }
 
 // Proxy is a running proxy.
@@ -68,7 +71,9 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	undo.add(func() { p.closeLogs() })
 	p.log = p.logs.Scope("ztunnel::app")
-	p.tellStart()
+	if err := p.tellStart(o); err != nil {
+		return nil, err
+	}
 
 	if p.telemetry, err = newTelemetry(c, o, p.logs); err != nil {
 		return nil, err
@@ -108,6 +113,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err != nil {
 		return nil, err
 	}
+	p.watch(pages)
 	p.servePages(pages)
 	return p, nil
 }
@@ -168,7 +174,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	pages := p.drainPages(ctx)
 	drained, err := p.node.Drain(ctx, messages.DrainGraceful, p.config.DrainDeadline)
 	if err == nil {
-		p.log.Info("drained").Uint("ended", uint64(drained.Ended)).Uint("cut", uint64(drained.Cut)).Send()
+		p.log.Info(fmt.Sprintf("drained: %d connections ended in time, %d were cut", drained.Ended, drained.Cut)).Send()
 	}
 	<-pages
 	p.closeSystem()
@@ -198,10 +204,19 @@ func (p *Proxy) closeLogs()      { bounded(p.logs.Close) }
 func (p *Proxy) closeTelemetry() { bounded(p.telemetry.Shutdown) }
 func (p *Proxy) closeSystem()    { bounded(p.system.Shutdown) }
 
-// tellStart writes the first lines of the log.
-func (p *Proxy) tellStart() {
+// tellStart writes the first lines of the log (spec/ops.md §2.2).
+func (p *Proxy) tellStart(o Options) error {
 	p.log.Info("version: " + version.Build(p.config.IstioVersion).String()).Send()
 	for _, w := range p.config.Warnings {
 		p.log.Warn(w).Send()
 	}
+	if o.OwnProcess {
+		p.ownProcess(o.Environ)
+	}
+	yaml, err := p.config.YAML()
+	if err != nil {
+		return err
+	}
+	p.log.Info("running with config: " + strings.TrimRight(yaml, "\n")).Send()
+	return nil
 }

@@ -54,7 +54,7 @@ func serve(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := proxy.Start(context.Background(), c, proxy.Options{Out: out, Environ: os.Environ()})
+	p, err := proxy.Start(context.Background(), c, proxy.Options{Out: out, Environ: os.Environ(), OwnProcess: true})
 	if err != nil {
 		return err
 	}

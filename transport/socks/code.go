@@ -2,13 +2,14 @@ package socks
 
 import "fmt"
 
-// Code is what a reply says. The reference uses four of them.
+// Code is what a reply says (RFC 1928 §6). The reference uses four of them: it has replied before it knows its upstream.
 type Code byte
 
 // The codes.
 const (
 	Succeeded           Code = 0
 	GeneralFailure      Code = 1 // the connection broke or took too long
+	NotAllowed          Code = 2 // only where the caller knows its upstream before it replies: a policy denies
 	HostUnreachable     Code = 4 // the name does not resolve
 	ConnectionRefused   Code = 5 // only where the caller knows its upstream before it replies
 	CommandNotSupported Code = 7 // and everything else that is wrong with the protocol
