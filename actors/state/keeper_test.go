@@ -169,3 +169,20 @@ func TestCrashedServiceStoreGetsItsEndpointsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestCrashedServiceStoreWaitsForItsEndpoints delivers the services first.
+func TestCrashedServiceStoreWaitsForItsEndpoints(t *testing.T) {
+	onStage(t, kit.Config{Faults: crash{}}, func(s *stage) {
+		store := s.spawn(ServiceStore(Config{Workloads: func() *actor.PID { return s.probe }}), RoleServices)
+		s.system.Send(store, &breakDown{})
+		if l := hears[*messages.StoreLost](s); l.Role != RoleServices {
+			t.Errorf("lost %+v", l)
+		}
+		s.system.Send(store, &messages.UpdateServices{Reset: true})
+		s.ask(store, &messages.FindHostname{Name: host("ns/a.com")})
+		s.system.Send(store, &messages.UpdateEndpoints{})
+		s.quiet()
+		s.system.Send(store, &messages.UpdateEndpoints{Reset: true})
+		hears[*messages.ServiceFound](s)
+	})
+}

@@ -22,13 +22,14 @@ func TestWatchPolicies(t *testing.T) {
 		if c := hears[*messages.PoliciesChanged](s); c.Version != 2 {
 			t.Errorf("told %+v", c)
 		}
-		s.quiet()
+		s.system.Send(store, updatePolicies(false, true, "ns/c"))
+		s.quiet() // in the middle of another
 
 		s.system.Send(store, &breakDown{})
 		s.system.Send(store, updatePolicies(false, false, "ns/b"))
 		s.quiet() // not all is there yet
 		s.system.Send(store, updatePolicies(true, false, "ns/a", "ns/b"))
-		if c := hears[*messages.PoliciesChanged](s); c.Version != 4 {
+		if c := hears[*messages.PoliciesChanged](s); c.Version != 5 {
 			t.Errorf("subscriptions outlive a crash, but told %+v", c)
 		}
 

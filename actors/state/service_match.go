@@ -76,8 +76,6 @@ func (m rangeMatch) beats(o rangeMatch) bool {
 		return m.own
 	case m.bits != o.bits:
 		return m.bits > o.bits
-	case m.Canonical != o.Canonical:
-		return m.Canonical
 	}
-	return m.place < o.place
+	return m.Canonical && !o.Canonical
 }

@@ -75,6 +75,9 @@ func TestBestByAddress(t *testing.T) {
 		{"canonical breaks ties of ranges", []*messages.Service{service("ns1/a.com", "10.0.0.0/24"), canonical(service("ns2/b.com", "10.0.0.0/24"))}, []seen{
 			{"10.0.0.1", "ns3", "ns2/b.com"},
 		}},
+		{"no namespace given is not the namespace without a name", []*messages.Service{service("/a.com", "10.0.0.1", "10.1.0.0/16"), canonical(service("ns/b.com", "10.0.0.1")), service("ns/c.com", "10.1.0.0/24")}, []seen{
+			{"10.0.0.1", "", "ns/b.com"}, {"10.1.0.1", "", "ns/c.com"},
+		}},
 		{"one namespace, one VIP, two services: both are kept", []*messages.Service{service("ns/a.com", "10.0.0.1"), service("ns/b.com", "10.0.0.1")}, []seen{
 			{"10.0.0.1", "ns", "ns/a.com"},
 		}},

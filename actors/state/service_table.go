@@ -16,7 +16,6 @@ import (
 type ServiceTable struct {
 	version uint64
 	random  *rand.Rand
-	placed  uint64
 	byKey   map[messages.NamespacedHostname]*entry
 	byHost  map[string][]*entry
 	byVIP   map[messages.NetworkAddress][]*entry
@@ -33,8 +32,6 @@ type ServiceTable struct {
 type entry struct {
 	*messages.Service
 	key messages.NamespacedHostname
-	// place orders services that share an address: a new version of a service goes to the end.
-	place uint64
 	// stated are the endpoints that came with the service itself.
 	stated map[string]messages.StatedEndpoint
 	// eligible caches the endpoints that the health policy lets through, by uid; it is nil when it must be made anew.
@@ -84,10 +81,10 @@ func (t *ServiceTable) ApplyServices(u *messages.UpdateServices) {
 	}
 }
 
-// setService adds a service, or replaces it; endpoints that an earlier version stated are kept.
+// setService adds a service at the end of the lists, or replaces it and so moves it there: ties go by that order.
+// Endpoints that an earlier version stated are kept.
 func (t *ServiceTable) setService(u messages.ServiceUpdate) {
-	t.placed++
-	e := &entry{Service: u.Service, key: u.Service.Key(), place: t.placed, stated: u.Endpoints}
+	e := &entry{Service: u.Service, key: u.Service.Key(), stated: u.Endpoints}
 	if old := t.byKey[e.key]; old != nil {
 		e.stated = carryOver(old.stated, u.Endpoints)
 		t.removeService(e.key)

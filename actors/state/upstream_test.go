@@ -120,10 +120,12 @@ func TestFindDestination(t *testing.T) {
 	through.Ports = messages.PortMap{15008: 15008}
 	hidden := private(service("hidden/wp.com", "10.1.0.1"))
 	hidden.Ports = messages.PortMap{15008: 15008}
-	setServices(table, through, hidden)
+	open := service("ns/open.com", "10.1.0.7")
+	open.Ports = messages.PortMap{15008: 15008}
+	setServices(table, through, hidden, open)
 	setEndpoints(table,
 		behind(pod("t", "10.0.0.1"), nil, "ns/through.com"),
-		behind(pod("w", "10.0.0.2", "2001:db8::2"), nil, "hidden/wp.com"))
+		behind(pod("w", "10.0.0.2", "2001:db8::2"), nil, "hidden/wp.com", "ns/open.com"))
 	for _, tc := range []struct {
 		name  string
 		ref   messages.GatewayAddress
@@ -135,6 +137,7 @@ func TestFindDestination(t *testing.T) {
 		{"unknown name", gatewayNamed("ns/nobody.com"), "1.2.3.4:80", false, ""},
 		{"a name ignores visibility, the family follows the client", gatewayNamed("hidden/wp.com"), "[2001:db8::9]:80", true, "[2001:db8::2]:15008"},
 		{"the same by IPv4", gatewayNamed("hidden/wp.com"), "1.2.3.4:80", true, "10.0.0.2:15008"},
+		{"an address guides the family itself", gatewayAt("10.1.0.7"), "[2001:db8::9]:80", true, "10.0.0.2:15008"},
 		{"an address does not", gatewayAt("10.1.0.1"), "1.2.3.4:80", false, ""},
 		{"a passthrough service by name has endpoints", gatewayNamed("ns/through.com"), "1.2.3.4:80", true, "10.0.0.1:15008"},
 		{"by address it has not", gatewayAt("10.1.0.3"), "1.2.3.4:80", true, ""},
