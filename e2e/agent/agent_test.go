@@ -38,8 +38,13 @@ func TestModes(t *testing.T) {
 			c.CloseWrite()
 			c.ExpectEnd(agent.EndEOF)
 		},
-		agent.Echo:   func(t *testing.T, c *agent.Conn) { c.Write("once"); c.Expect("once"); c.Close() },
-		agent.Banner: func(t *testing.T, c *agent.Conn) { c.Expect(agent.BannerText); c.Write("me"); c.Expect("meme"); c.Close() },
+		agent.Echo: func(t *testing.T, c *agent.Conn) { c.Write("once"); c.Expect("once"); c.Close() },
+		agent.Banner: func(t *testing.T, c *agent.Conn) {
+			c.Expect(agent.BannerText)
+			c.Write("me")
+			c.Expect("meme")
+			c.Close()
+		},
 		agent.Count: func(t *testing.T, c *agent.Conn) {
 			c.Write("12345")
 			c.CloseWrite()

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"golang.org/x/net/http2"
-
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -52,27 +50,30 @@ func (w *worker) connect(t Tunnel) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Proxy)
-	if err != nil {
-		return nil, fmt.Errorf("dialling %s: %w", t.Proxy, err)
+	transport := &http.Transport{
+		Protocols: new(http.Protocols),
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.Proxy)
+			if err != nil {
+				return nil, err
+			}
+			secure := tls.Client(raw, own.ClientConfig([]messages.Identity{expected}, mtlsOptions))
+			if err := secure.HandshakeContext(ctx); err != nil {
+				return nil, errors.Join(fmt.Errorf("TLS with %s: %w", t.Proxy, err), raw.Close())
+			}
+			return secure, nil
+		},
 	}
-	defer func() { _ = raw.Close() }()
-	secure := tls.Client(raw, own.ClientConfig([]messages.Identity{expected}, mtlsOptions))
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS with %s: %w", t.Proxy, err)
-	}
-	conn, err := (&http2.Transport{}).NewClientConn(secure)
-	if err != nil {
-		return nil, fmt.Errorf("HTTP/2 with %s: %w", t.Proxy, err)
-	}
-	return ask(ctx, conn, t)
+	transport.Protocols.SetHTTP2(true)
+	defer transport.CloseIdleConnections()
+	return ask(ctx, transport, t)
 }
 
-func ask(ctx context.Context, conn *http2.ClientConn, t Tunnel) (Answer, error) {
+func ask(ctx context.Context, conn http.RoundTripper, t Tunnel) (Answer, error) {
 	body, upload := io.Pipe()
 	defer func() { _ = upload.Close() }()
 	request := (&http.Request{
-		Method: http.MethodConnect, URL: &url.URL{Host: t.Authority}, Host: t.Authority, Header: http.Header{}, Body: body,
+		Method: http.MethodConnect, URL: &url.URL{Scheme: "https", Host: t.Authority}, Host: t.Authority, Header: http.Header{}, Body: body,
 		ContentLength: -1,
 	}).WithContext(ctx)
 	for name, value := range t.Header {

@@ -1,15 +1,13 @@
 package agent
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
-
-	"golang.org/x/net/http2"
 
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -72,28 +70,23 @@ func (w *worker) waypoint(args Waypoint) (any, error) {
 }
 
 func (w *worker) acceptTunnels(listener net.Listener, own *mtls.Certificate, baggage string) {
-	server := &http2.Server{MaxReadFrameSize: 1 << 20}
-	for {
-		raw, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = raw.Close() }()
-			secure := tls.Server(raw, own.ServerConfig(mtlsOptions))
-			if secure.Handshake() != nil {
-				return
+	server := &http.Server{
+		TLSConfig: own.ServerConfig(mtlsOptions), Protocols: new(http.Protocols), ReadHeaderTimeout: stepLimit,
+		ErrorLog: log.New(io.Discard, "", 0),
+		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			seen := Request{Authority: r.Host, Header: r.Header}
+			if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+				seen.Peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
 			}
-			identity := ""
-			if id, ok := mtls.PeerIdentity(secure.ConnectionState()); ok {
-				identity = id.String()
+			if id, ok := mtls.PeerIdentity(*r.TLS); ok {
+				seen.Identity = id.String()
 			}
-			server.ServeConn(secure, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				w.requests.add(Request{Peer: canonical(raw.RemoteAddr()), Authority: r.Host, Header: r.Header, Identity: identity})
-				echoTunnel(rw, r, baggage)
-			})})
-		}()
+			w.requests.add(seen)
+			echoTunnel(rw, r, baggage)
+		}),
 	}
+	server.Protocols.SetHTTP2(true)
+	_ = server.ServeTLS(listener, "", "") // until the process ends
 }
 
 // echoTunnel is one CONNECT through the waypoint.

@@ -2,20 +2,33 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
 
+// The smoke test runs in a network namespace of its own, where its ports are free.
 func TestMain(m *testing.M) {
 	runRole()
-	goleak.VerifyTestMain(m)
+	code := sandbox.Main(m, nil)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // TestSmoke runs everything once, small, against the baseline, so that the harness doesn't rot.
 func TestSmoke(t *testing.T) {
+	sandbox.Require(t)
 	var out bytes.Buffer
 	p := plan{
 		out: &out, log: io.Discard, rounds: 1, bytes: 4 << 20, ops: 200, idle: 20,
@@ -32,6 +45,7 @@ func TestSmoke(t *testing.T) {
 }
 
 func TestUnknownNamesAreRefused(t *testing.T) {
+	sandbox.Require(t)
 	for _, p := range []plan{
 		{contenders: []string{"v0"}, scenarios: []string{"tput1"}},
 		{contenders: []string{"v1"}, scenarios: []string{"tput0"}, bytes: 1, ops: 1, rounds: 1},

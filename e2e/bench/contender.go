@@ -15,9 +15,6 @@ type contender struct {
 	way     load.Way
 }
 
-// appPort is the application's, on every loopback address.
-const appPort = 9000
-
 // Each contender has loopback addresses of its own: 1 for its client's side, 2 for its server's side and the application
 // behind it, 9 for an application that no mesh knows.
 func address(place, host byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, place, host}) }
@@ -25,7 +22,7 @@ func address(place, host byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 
 // start starts a contender by name.
 func (p *plan) start(name string, place byte) (c *contender, err error) {
 	c = &contender{name: name, way: load.Way{
-		Proxy: address(place, 1).String() + ":15080", App: netip.AddrPortFrom(address(place, 2), appPort),
+		Proxy: address(place, 1).String() + ":15080", App: netip.AddrPortFrom(address(place, 2), p.appPort),
 	}}
 	defer func() {
 		if err != nil {
@@ -45,10 +42,10 @@ func (p *plan) start(name string, place byte) (c *contender, err error) {
 		}
 		return c, c.add(p.startTroupe(place, "client", 1))
 	case "splice":
-		c.way.App = netip.AddrPortFrom(address(place, 9), appPort)
+		c.way.App = netip.AddrPortFrom(address(place, 9), p.appPort)
 		return c, c.add(startRole(role{Kind: "splice", Listen: c.way.Proxy}))
 	case "troupe-plain":
-		c.way.App = netip.AddrPortFrom(address(place, 9), appPort)
+		c.way.App = netip.AddrPortFrom(address(place, 9), p.appPort)
 		return c, c.add(p.startTroupe(place, "client", 1))
 	default:
 		return c, errors.New("there is none of that name; there are v1, thin, troupe, splice, troupe-plain")

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/troupe-mesh/troupe/e2e/bench/load"
 	"github.com/troupe-mesh/troupe/e2e/product"
@@ -25,6 +24,7 @@ type plan struct {
 	idle       int
 	binary     string // the product's
 	caDir      string
+	appPort    uint16 // the application's, on every loopback address
 }
 
 // plainScenario compares plain TCP through one proxy, with contenders of its own.
@@ -44,7 +44,10 @@ func (p *plan) run() (err error) {
 			return err
 		}
 	}
-	app, err := startRole(role{Kind: "app", Listen: "0.0.0.0:" + strconv.Itoa(appPort)})
+	if p.appPort, err = freePort(); err != nil {
+		return err
+	}
+	app, err := startRole(role{Kind: "app", Listen: fmt.Sprintf("0.0.0.0:%d", p.appPort)})
 	if err != nil {
 		return err
 	}

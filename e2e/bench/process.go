@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -113,6 +115,16 @@ func (p *process) rss() (int64, error) {
 	}
 	pages, err := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize()), err
+}
+
+// freePort is a port that nobody listens on.
+func freePort() (uint16, error) {
+	listener, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		return 0, err
+	}
+	at, err := netip.ParseAddrPort(listener.Addr().String())
+	return at.Port(), errors.Join(err, listener.Close())
 }
 
 // poll looks until ok says true.

@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -135,7 +136,7 @@ func TestDoRunsInsideAndReturnsTheError(t *testing.T) {
 	if inside != 2 {
 		t.Errorf("%d interfaces inside, want lo and eth0", inside)
 	}
-	if err := pod.NS.Do(func() error { return io.ErrNoProgress }); err != io.ErrNoProgress {
+	if err := pod.NS.Do(func() error { return io.ErrNoProgress }); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("got %v, want f's error", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

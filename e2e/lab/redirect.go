@@ -75,7 +75,8 @@ func (r Redirection) install() error {
 }
 
 func inboundRules() []rule {
-	rules := []rule{when(tcp(), source("169.254.7.127")).then(accept())}
+	rules := make([]rule, 0, 3)
+	rules = append(rules, when(tcp(), source("169.254.7.127")).then(accept()))
 	for _, loopback := range []string{"127.0.0.1", "::1"} {
 		rules = append(rules, when(not(dest(loopback)), tcp(), not(destPort(hbonePort)), not(marked(proxyMark))).
 			then(redirect(inboundPort)...))

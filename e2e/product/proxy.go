@@ -14,7 +14,7 @@ import (
 
 // The bounds of what a test waits for.
 const (
-	readyLimit = 30 * time.Second
+	readyLimit = 15 * time.Second
 	stopLimit  = 20 * time.Second
 	seeLimit   = 10 * time.Second
 	pollEvery  = 20 * time.Millisecond

@@ -22,8 +22,8 @@ import (
 // insideEnv marks the run inside the namespaces.
 const insideEnv = "TROUPE_E2E_INSIDE"
 
-// refusal is why this process isn't inside. Nil inside.
-var refusal = errors.New("TestMain doesn't call sandbox.Main")
+// errRefused is why this process isn't inside. Nil inside.
+var errRefused = errors.New("TestMain doesn't call sandbox.Main")
 
 // Required reports whether TROUPE_E2E=required asks that nothing be skipped.
 func Required() bool { return os.Getenv("TROUPE_E2E") == "required" }
@@ -32,8 +32,8 @@ func Required() bool { return os.Getenv("TROUPE_E2E") == "required" }
 // before that, outside, and returns variables for the inner run's environment.
 func Main(m *testing.M, prepare func() ([]string, error)) int {
 	if os.Getenv(insideEnv) != "" {
-		if refusal = enter(); refusal == nil {
-			refusal = probe()
+		if errRefused = enter(); errRefused == nil {
+			errRefused = probe()
 		}
 		return m.Run()
 	}
@@ -47,7 +47,7 @@ func Main(m *testing.M, prepare func() ([]string, error)) int {
 	}
 	code, err := reexecute(extra)
 	if err != nil {
-		refusal = err
+		errRefused = err
 		return m.Run()
 	}
 	return code
@@ -57,11 +57,11 @@ func Main(m *testing.M, prepare func() ([]string, error)) int {
 func Require(tb testing.TB) {
 	tb.Helper()
 	switch {
-	case refusal == nil:
+	case errRefused == nil:
 	case Required():
-		tb.Fatalf("TROUPE_E2E=required, but there are no network namespaces to test in: %v", refusal)
+		tb.Fatalf("TROUPE_E2E=required, but there are no network namespaces to test in: %v", errRefused)
 	default:
-		tb.Skipf("no network namespaces to test in: %v (needs user namespaces, or root; nf_tables; veth)", refusal)
+		tb.Skipf("no network namespaces to test in: %v (needs user namespaces, or root; nf_tables; veth)", errRefused)
 	}
 }
 

@@ -3,6 +3,7 @@
 package load
 
 import (
+	"errors"
 	"io"
 	"net"
 )
@@ -38,7 +39,7 @@ func answer(conn *net.TCPConn) {
 	case sink:
 		buffer := make([]byte, bufferSize)
 		for {
-			if _, err := conn.Read(buffer); err == io.EOF {
+			if _, err := conn.Read(buffer); errors.Is(err, io.EOF) {
 				_, _ = conn.Write(kind[:1])
 				return
 			} else if err != nil {

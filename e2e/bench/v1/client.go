@@ -21,7 +21,7 @@ type Client struct {
 	// TLS is the client's configuration of mutual TLS.
 	TLS *tls.Config
 
-	transport *http2.Transport
+	transport *http2.Transport //nolint:staticcheck // the stock HTTP/2 is the point
 	pool      pool
 }
 
@@ -31,10 +31,10 @@ func (c *Client) Serve(listener net.Listener) error {
 		MaxReadFrameSize: frameSize, MaxReceiveBufferPerStream: streamWindow, MaxReceiveBufferPerConnection: connectionWindow,
 	}}
 	var err error
-	if c.transport, err = http2.ConfigureTransports(stock); err != nil {
+	if c.transport, err = http2.ConfigureTransports(stock); err != nil { //nolint:staticcheck // the stock HTTP/2 is the point
 		return fmt.Errorf("configuring HTTP/2: %w", err)
 	}
-	c.transport.StrictMaxConcurrentStreams = true
+	c.transport.StrictMaxConcurrentStreams = true //nolint:staticcheck // the stock HTTP/2 is the point
 	c.pool.dial = c.dial
 	for {
 		conn, err := listener.Accept()
@@ -45,7 +45,7 @@ func (c *Client) Serve(listener net.Listener) error {
 	}
 }
 
-func (c *Client) dial(ctx context.Context, peer string) (*http2.ClientConn, error) {
+func (c *Client) dial(ctx context.Context, peer string) (*http2.ClientConn, error) { //nolint:staticcheck // the stock HTTP/2 is the point
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", peer)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (c *Client) dial(ctx context.Context, peer string) (*http2.ClientConn, erro
 		_ = raw.Close()
 		return nil, err
 	}
-	return c.transport.NewClientConn(secure)
+	return c.transport.NewClientConn(secure) //nolint:staticcheck // the stock HTTP/2 is the point
 }
 
 // carry carries one connection to its end.

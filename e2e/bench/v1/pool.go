@@ -9,7 +9,7 @@ import (
 
 // pool keeps connections by peer, each with at most streamsPerConn streams at a time.
 type pool struct {
-	dial  func(ctx context.Context, peer string) (*http2.ClientConn, error)
+	dial  func(ctx context.Context, peer string) (*http2.ClientConn, error) //nolint:staticcheck // the stock HTTP/2 is the point
 	mu    sync.Mutex
 	conns map[string][]*pooled
 }
@@ -20,7 +20,7 @@ type pooled struct {
 }
 
 // take returns a connection with room for a stream, and what to call when the stream is over.
-func (p *pool) take(ctx context.Context, peer string) (conn *http2.ClientConn, release func(), err error) {
+func (p *pool) take(ctx context.Context, peer string) (conn *http2.ClientConn, release func(), err error) { //nolint:staticcheck // the stock HTTP/2 is the point
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	alive := p.conns[peer][:0]

@@ -17,9 +17,9 @@ type Server struct {
 
 // Serve accepts tunnels until the listener is closed.
 func (s *Server) Serve(listener net.Listener) error {
-	server := &http2.Server{
-		MaxReadFrameSize: frameSize, MaxConcurrentStreams: 2 * streamsPerConn,
-		MaxUploadBufferPerStream: streamWindow, MaxUploadBufferPerConnection: connectionWindow,
+	server := &http2.Server{ //nolint:staticcheck // the stock HTTP/2 is the point
+		MaxReadFrameSize: frameSize, MaxConcurrentStreams: 2 * streamsPerConn, //nolint:staticcheck // the stock HTTP/2 is the point
+		MaxUploadBufferPerStream: streamWindow, MaxUploadBufferPerConnection: connectionWindow, //nolint:staticcheck // the stock HTTP/2 is the point
 	}
 	for {
 		raw, err := listener.Accept()
@@ -30,7 +30,7 @@ func (s *Server) Serve(listener net.Listener) error {
 			defer func() { _ = raw.Close() }()
 			secure := tls.Server(raw, s.TLS)
 			if secure.Handshake() == nil {
-				server.ServeConn(secure, &http2.ServeConnOpts{Handler: http.HandlerFunc(carryTunnel)})
+				server.ServeConn(secure, &http2.ServeConnOpts{Handler: http.HandlerFunc(carryTunnel)}) //nolint:staticcheck // the stock HTTP/2 is the point
 			}
 		}()
 	}
