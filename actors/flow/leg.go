@@ -73,6 +73,13 @@ func (l *leg) cut() {
 	}
 }
 
+// hasEnded reports whether nothing is left to abort.
+func (l *leg) hasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.isCut
+}
+
 // done forgets how to abort: the leg has closed everything itself.
 func (l *leg) done() {
 	l.mu.Lock()

@@ -312,7 +312,9 @@ func (t *tunnel) cut(ctx actor.Context) {
 // to the leg's goroutine, or to one of its own.
 func (t *tunnel) refuse(ctx actor.Context) {
 	if t.leg != nil {
-		t.cut(ctx)
+		if !t.leg.hasEnded() {
+			t.cut(ctx)
+		}
 		return
 	}
 	if t.entry.Conn != nil {
