@@ -100,7 +100,7 @@ func (c *conn) accept(b *headerBlock) (*ServerStream, error) {
 	case b.tooLarge:
 		s := c.newStream(id)
 		s.recvDone = b.endStream
-		s.refuse(431)
+		s.refuse(431, nil)
 		return nil, c.abuse.mistake(c)
 	case fault != "":
 		c.set.Stats.MalformedStreams.Add(1)

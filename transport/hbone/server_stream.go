@@ -86,12 +86,18 @@ func (r *ServerStream) Accept(headers []Header) (*Stream, error) {
 }
 
 // Refuse answers with status and nothing else, and ends the stream. Since the client's side is open,
-// RST_STREAM(NO_ERROR) follows.
-func (r *ServerStream) Refuse(status int) {
+// RST_STREAM(NO_ERROR) follows. It does nothing where an answer was given already.
+func (r *ServerStream) Refuse(status int) { r.RefuseWith(status, nil) }
+
+// RefuseWith is Refuse with headers; those that can't be sent are left out.
+func (r *ServerStream) RefuseWith(status int, headers []Header) {
+	if checkOutgoing(headers) != nil {
+		headers = nil
+	}
 	c := r.s.c
 	c.mu.Lock()
 	if r.answerable() == nil {
-		r.s.refuse(status)
+		r.s.refuse(status, headers)
 	}
 	c.mu.Unlock()
 	c.drain()
@@ -116,11 +122,11 @@ func (r *ServerStream) answerable() error {
 }
 
 // refuse queues the answer and the reset. c.mu is held.
-func (s *Stream) refuse(status int) {
+func (s *Stream) refuse(status int, headers []Header) {
 	c := s.c
 	s.answered = true
 	s.request = nil
-	c.queueHeaders(s.id, true, []Header{{":status", strconv.Itoa(status)}}, nil)
+	c.queueHeaders(s.id, true, []Header{{":status", strconv.Itoa(status)}}, headers)
 	s.sendDone = true
 	if s.recvDone {
 		c.settle(s)
