@@ -1,6 +1,7 @@
 package hbone
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -193,9 +194,21 @@ func (c *Coalescer) Write(p []byte) (int, error) {
 	}
 	n := copy(c.out.mem[c.out.w:], p)
 	c.out.w += n
+	if n == len(p) {
+		return n, nil
+	}
+	if len(c.extra) > extraLimit {
+		return n, errSealedOverflow
+	}
 	c.extra = append(c.extra, p[n:]...)
 	return len(p), nil
 }
+
+// extraLimit bounds what TLS has to say by itself while the socket takes nothing: answers to key updates.
+const extraLimit = 64 * kib
+
+// errSealedOverflow ends the connection at TLS's next write.
+var errSealedOverflow = errors.New("the peer does not read the answers to its key updates")
 
 // buffered is how many bytes have been gathered.
 func (c *Coalescer) buffered() int {

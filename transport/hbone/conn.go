@@ -22,11 +22,10 @@ type conn struct {
 	rec    record
 
 	// The reader's.
-	parser   parser
-	block    headerBlock
-	decoder  *hpack.Decoder
-	abuse    abuse
-	settings int // entries in this SETTINGS frame
+	parser  parser
+	block   headerBlock
+	decoder *hpack.Decoder
+	abuse   abuse
 
 	mu       sync.Mutex
 	err      error // why it ended; nothing happens after
@@ -160,7 +159,7 @@ func (c *conn) read() error {
 			return err
 		}
 		c.checkHeading()
-		c.drain()
+		c.drainSealed()
 	}
 }
 
@@ -290,7 +289,7 @@ func (c *conn) end(err error) []*Stream {
 
 func (c *conn) stopTimers() {
 	c.keepalive.stop()
-	for _, t := range []*time.Timer{c.greeting, c.heading} {
+	for _, t := range []*time.Timer{c.greeting, c.heading, c.goAway.timer} {
 		if t != nil {
 			t.Stop()
 		}

@@ -33,7 +33,7 @@ func (c *conn) drainGracefully() {
 	}
 	g.draining = true
 	c.queueGoAway(maxStreamID, http2.ErrCodeNo)
-	c.writer.queueControl(appendPing(nil, 0, drainPing))
+	c.writer.queueControl(pingFrame(0, drainPing))
 	g.timer = time.AfterFunc(c.set.PingTimeout, func() {
 		c.mu.Lock()
 		c.drained()

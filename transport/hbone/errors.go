@@ -33,14 +33,16 @@ var (
 
 	// errBrokenPipe and errStreamBrokenPipe are syscall.EPIPE to errors.Is, in the reference's words: of a stream
 	// that was reset, and of one whose connection ended without an error of its own.
-	errBrokenPipe       error = brokenPipe("broken pipe")
-	errStreamBrokenPipe error = brokenPipe("stream closed because of a broken pipe")
+	errBrokenPipe       error = brokenPipeError("broken pipe")
+	errStreamBrokenPipe error = brokenPipeError("stream closed because of a broken pipe")
 )
 
-type brokenPipe string
+type brokenPipeError string
 
-func (e brokenPipe) Error() string      { return string(e) }
-func (brokenPipe) Is(target error) bool { return target == syscall.EPIPE }
+func (e brokenPipeError) Error() string { return string(e) }
+
+// Is makes it what the kernel calls a broken pipe.
+func (brokenPipeError) Is(target error) bool { return target == syscall.EPIPE }
 
 // ConnError is why a connection ended.
 type ConnError struct {
@@ -95,8 +97,9 @@ func readError(code http2.ErrCode) error {
 		return io.EOF
 	case http2.ErrCodeStreamClosed:
 		return errBrokenPipe
+	default:
+		return &StreamError{Code: code, Remote: true}
 	}
-	return &StreamError{Code: code, Remote: true}
 }
 
 // finishError is what ending the sending side gives after the peer reset the stream with code.
@@ -106,8 +109,9 @@ func finishError(code http2.ErrCode) error {
 		return nil
 	case http2.ErrCodeCancel, http2.ErrCodeStreamClosed:
 		return errBrokenPipe
+	default:
+		return &StreamError{Code: code, Remote: true}
 	}
-	return &StreamError{Code: code, Remote: true}
 }
 
 // lostRead is what a reader sees when the connection ended with err.

@@ -121,6 +121,24 @@ var transports = []struct {
 		}
 		return client, server
 	}},
+	{"another tunnel", nested},
+}
+
+// nested is TLS through a stream of another tunnel.
+func nested(t testing.TB) (net.Conn, net.Conn) {
+	a, b := connect(t, kernel())
+	client, server := secure(t, a, b)
+	far := make(chan *Stream, 1)
+	tn := start(t, client, server, Settings{}, Settings{}, func(r *ServerStream) {
+		if s, err := r.Accept(nil); err == nil {
+			far <- s
+		}
+	})
+	near, _, err := tn.client.Open(t.Context(), "gateway:15008", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair(secure(t, near, <-far))
 }
 
 func pair(a, b *tls.Conn) (net.Conn, net.Conn) { return a, b }

@@ -61,8 +61,8 @@ func appendWindowUpdate(b []byte, id, n uint32) []byte {
 	return appendFrame(b, frameHeader{typ: http2.FrameWindowUpdate, streamID: id}, binary.BigEndian.AppendUint32(nil, n))
 }
 
-func appendPing(b []byte, flags http2.Flags, data [8]byte) []byte {
-	return appendFrame(b, frameHeader{typ: http2.FramePing, flags: flags}, data[:])
+func pingFrame(flags http2.Flags, data [8]byte) []byte {
+	return appendFrame(nil, frameHeader{typ: http2.FramePing, flags: flags}, data[:])
 }
 
 func appendGoAway(b []byte, last uint32, code http2.ErrCode) []byte {

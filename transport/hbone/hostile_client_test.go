@@ -269,7 +269,7 @@ func TestServerBoundsProvokedFrames(t *testing.T) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for range provokedLimit + 1 {
-			if err = s.provoke(appendPing(nil, http2.FlagPingAck, [8]byte{})); err != nil {
+			if err = s.provoke(pingFrame(http2.FlagPingAck, [8]byte{})); err != nil {
 				return err
 			}
 		}

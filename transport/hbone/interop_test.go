@@ -1,3 +1,4 @@
+//nolint:staticcheck // x/net's own HTTP/2 is what some peers are built on
 package hbone
 
 import (

@@ -98,11 +98,11 @@ func (c *conn) queueHeaders(id uint32, end bool, pseudo, headers []Header) {
 func (c *conn) unusable() error {
 	switch {
 	case c.err != nil:
-		return c.err
+		return fmt.Errorf("%w: %w", ErrGoAway, c.err)
 	case c.goAway.received:
 		return ErrGoAway
 	case c.goAway.closing:
-		return ErrClosed
+		return fmt.Errorf("%w: %w", ErrGoAway, ErrClosed)
 	case c.nextID == 0:
 		return ErrIDsExhausted
 	}

@@ -166,6 +166,7 @@ func (c *conn) beginFrame(h frameHeader) error {
 		}
 	case http2.FramePushPromise:
 		return connErrorf(http2.ErrCodeProtocol, "PUSH_PROMISE")
+	default: // unknown
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ func (c *conn) setting(b []byte) error {
 		c.peerFrame, c.piece = int(v), wholeRecords(int(v))
 	case http2.SettingMaxHeaderListSize:
 		c.peerHeaderList = v
+	default: // what we don't know or use is ignored
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (c *conn) keepAlive() {
 	}
 	k.waiting = true
 	k.sent++
-	c.writer.queueControl(appendPing(nil, 0, k.payload()))
+	c.writer.queueControl(pingFrame(0, k.payload()))
 	k.timer.Reset(c.set.PingTimeout)
 	c.mu.Unlock()
 	c.drain()
@@ -70,7 +70,7 @@ func (c *conn) peerPing(h frameHeader, data [8]byte) error {
 		if err := c.abuse.ping(c); err != nil {
 			return err
 		}
-		return c.provoke(appendPing(nil, http2.FlagPingAck, data))
+		return c.provoke(pingFrame(http2.FlagPingAck, data))
 	case data == drainPing:
 		c.drained()
 	case k.waiting && data == k.payload():

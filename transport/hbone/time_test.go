@@ -28,7 +28,7 @@ func TestKeepalive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour) // in the bubble: the pings are answered
+		<-time.After(time.Hour) // in the bubble: the pings are answered
 		exchange(t, s, 1000)
 	})
 }
@@ -134,7 +134,7 @@ func TestHeaderDeadline(t *testing.T) {
 		from := time.Now()
 		_ = c.f.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: c.block(":method", "CONNECT")})
 		synctest.Wait()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		_ = c.f.WriteContinuation(3, false, nil) // does not help
 		if c.code(t) != http2.ErrCodeEnhanceYourCalm || c.stats.HeaderTimeouts.Load() != 1 {
 			t.Error("another end")
@@ -208,7 +208,7 @@ func TestStreamDeadlines(t *testing.T) {
 		// A new deadline reaches who waits already.
 		_ = s.SetDeadline(time.Time{})
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			_ = s.SetDeadline(time.Now())
 		}()
 		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -289,7 +289,7 @@ func TestCloseWhenIdle(t *testing.T) {
 		if _, _, err := tn.client.Open(t.Context(), "a:1", nil); !errors.Is(err, ErrClosed) {
 			t.Error(err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		exchange(t, s, 1000)
 		<-tn.client.Done()
 		if err := tn.client.Err(); err != nil {

@@ -67,10 +67,16 @@ func (w *writer) mergeData(h frameHeader, p []byte) {
 }
 
 // drain writes what is queued, unless somebody does already. It does not wait for the socket.
-func (c *conn) drain() {
+func (c *conn) drain() { c.drainUnless(true) }
+
+// drainSealed writes also what TLS had to say by itself, while reading.
+func (c *conn) drainSealed() { c.drainUnless(c.rec.Buffered() == 0) }
+
+// drainUnless does nothing if idle and nothing is queued.
+func (c *conn) drainUnless(idle bool) {
 	w := &c.writer
 	c.mu.Lock()
-	if w.taken || w.closed || w.queue.head == nil && !w.last {
+	if w.taken || w.closed || idle && w.queue.head == nil && !w.last {
 		c.mu.Unlock()
 		return
 	}

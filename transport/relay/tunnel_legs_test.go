@@ -53,7 +53,6 @@ type tunnelled struct {
 	network socket.Network
 	client  *hbone.Client
 	server  *hbone.Server
-	refuse  int // status of the answers, if not 200
 	apps    chan accepted
 	relays  sync.WaitGroup
 }

@@ -150,13 +150,13 @@ func (f *flow) exchange(t testing.TB, seed uint64, most int) error {
 	_ = f.server.Close()
 	switch {
 	case a.err != nil || b.err != nil:
-		return fmt.Errorf("applications: %v, %v", a.err, b.err)
+		return fmt.Errorf("applications: %w", errors.Join(a.err, b.err))
 	case a.sent != b.received || a.sentSum != b.receivedSum:
 		return fmt.Errorf("%d bytes sent, %d received", a.sent, b.received)
 	case b.sent != a.received || b.sentSum != a.receivedSum:
 		return fmt.Errorf("%d bytes sent back, %d received", b.sent, a.received)
 	case near.Err != nil || far.Err != nil:
-		return fmt.Errorf("relays: %v, %v", near.Err, far.Err)
+		return fmt.Errorf("relays: %w", errors.Join(near.Err, far.Err))
 	}
 	for _, c := range []*Counters{f.counters, f.far} {
 		if c.Received.Load() != uint64(a.sent) || c.Sent.Load() != uint64(b.sent) {
