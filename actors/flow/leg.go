@@ -179,11 +179,7 @@ func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 		app, err := network.Dial(l.ctx, in.Dial, options)
 		if err != nil {
 			f := failure.Dial("connection failed: ", err)
-			if stream != nil {
-				stream.Refuse(f.Reason.Status())
-			} else {
-				closeConn(conn)
-			}
+			closeConn(conn) // a stream is refused by the tunnel actor, who knows whether spans are kept
 			return l.failed(start, f, false)
 		}
 		if stream == nil {
@@ -198,7 +194,6 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 	end := time.Now()
 	if !l.add(func() { _ = app.Close() }) {
 		closeConn(app)
-		request.Refuse(messages.ReasonDrained.Status())
 		return l.failed(start, messages.Fail(messages.ReasonCancelled, errCut.Error()), false)
 	}
 	stream, err := request.Accept(headers)

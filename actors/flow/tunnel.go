@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"golang.org/x/net/http2"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/relay"
 )
 
@@ -278,7 +280,6 @@ func (t *tunnel) stopping(ctx actor.Context) {
 func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 	t.over = true
 	defer ctx.Stop(ctx.Self())
-	defer ctx.Request(t.Pod, &messages.FlowEnded{})
 	if t.timer != nil {
 		t.timer.Stop()
 	}
@@ -308,31 +309,43 @@ func (t *tunnel) cut(ctx actor.Context) {
 	})
 }
 
-// refuse answers an HBONE peer that has no answer yet, and closes what the flow holds. Writing may block, so it is left
-// to the leg's goroutine, or to one of its own.
+// refuse closes what the flow holds and answers an HBONE peer that has no answer yet. Writing may block, so it is left
+// to a goroutine.
 func (t *tunnel) refuse(ctx actor.Context) {
-	if t.leg != nil {
-		if !t.leg.hasEnded() {
-			t.cut(ctx)
-		}
-		return
+	if t.leg != nil && !t.leg.hasEnded() {
+		t.cut(ctx)
 	}
-	if t.entry.Conn != nil {
+	switch {
+	case t.entry.Stream != nil && !t.setUp:
+		t.refuseStream(ctx)
+	case t.leg != nil || t.entry.Conn == nil:
+	case t.socks.request == nil:
+		_ = t.entry.Conn.Close()
+	default:
 		conn, socks, failure := t.entry.Conn, t.socks, t.rec.Failure
-		if socks.request == nil {
-			_ = conn.Close()
-			return
-		}
 		kit.Go(ctx, func(context.Context) any {
 			socks.failed(failure)
 			_ = conn.Close()
 			return nil
 		})
-		return
 	}
-	stream, status := t.entry.Stream, t.rec.Reason().Status()
+}
+
+// refuseStream answers a CONNECT with the reason's status, and tells a peer of ours to keep its spans where we keep ours.
+// A policy that changed, or a certificate that was revoked, while the application was dialled resets the stream without
+// an answer (spec/dataplane.md §4.5).
+func (t *tunnel) refuseStream(ctx actor.Context) {
+	stream, reason := t.entry.Stream, t.rec.Reason()
+	var headers []hbone.Header
+	if t.Telemetry.WantsKeep(&t.rec) {
+		headers = []hbone.Header{{Name: trace.KeepHeader, Value: trace.KeepValue}}
+	}
 	kit.Go(ctx, func(context.Context) any {
-		stream.Refuse(status)
+		if reason == messages.ReasonPolicyChanged || reason == messages.ReasonCertificateRevoked {
+			stream.Reset(http2.ErrCodeCancel)
+		} else {
+			stream.RefuseWith(reason.Status(), headers)
+		}
 		return nil
 	})
 }
