@@ -35,7 +35,7 @@ func (c *cell) release() {
 	}
 	b.asks = nil
 	for _, t := range b.timers {
-		t.Stop()
+		t.cancel()
 	}
 	b.timers = nil
 	if b.cancel != nil {

@@ -114,10 +114,10 @@ func TestIdleFlowIsSmall(t *testing.T) {
 	}
 }
 
-func heap() uint64 {
+func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	return int64(m.HeapAlloc)
 }

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +34,21 @@ func After(ctx actor.Context, d time.Duration, msg any) *Timer {
 	return t
 }
 
-// Stop takes the message back. It returns false when that is too late: it was sent or stopped already.
+// Stop takes the message back and lets go of it. It returns false when that is too late: it was sent or stopped already.
+// Only the actor may call it.
 func (t *Timer) Stop() bool {
+	if !t.cancel() {
+		return false
+	}
+	if b := t.cell.belongings; b != nil {
+		if b.timers = slices.DeleteFunc(b.timers, func(u *Timer) bool { return u == t }); len(b.timers) == 0 {
+			b.timers = nil
+		}
+	}
+	return true
+}
+
+func (t *Timer) cancel() bool {
 	if !t.over.CompareAndSwap(false, true) {
 		return false
 	}

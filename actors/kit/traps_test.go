@@ -129,8 +129,8 @@ func TestNobodyUsesWhatTheKitReplaces(t *testing.T) {
 	bad := `package x
 import ("github.com/asynkron/protoactor-go/actor"; _ "github.com/asynkron/protoactor-go/router")
 func f(ctx actor.Context, s *actor.ActorSystem) { ctx.Stash(); s.Root.Request(nil, 1); _ = actor.Bounded(1)
-kit.Ask(nil, nil, nil, nil, 1); kit.AskFor[int](nil, nil, nil, nil, 1) }
-func g(s *kit.System) { kit.Ask(nil, s, nil, nil, 1) }`
+kit.Ask(s); kit.AskFor[int](s) }
+func g(s *kit.System) { kit.Ask(s) }`
 	file, err := parser.ParseFile(fset, "bad.go", bad, 0)
 	if err != nil {
 		t.Fatal(err)
