@@ -38,6 +38,11 @@ func (d *Dialer) dial(stopped context.Context, key messages.TunnelKey, expected 
 	defer cancel()
 	setup := trace.TunnelSetup{Peer: key.Dial, Start: time.Now()}
 	client, f := d.connect(ctx, key, expected, certificate, &setup)
+	if client != nil && stopped.Err() != nil { // nobody waits for it any more
+		client.Abort(errRetired)
+		<-client.Done()
+		client, f = nil, messages.FailWith(messages.ReasonPoolDraining, "", errRetired)
+	}
 	setup.End = time.Now()
 	setup.Failure = f
 	out := dialed{client: client, failure: f}

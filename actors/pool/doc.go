@@ -16,5 +16,6 @@
 //	dialing   tunnelDialed err ready: every waiter gets the failure
 //	any       idleCheck        ready: idle tunnels leave; nothing left: tells the pool and is retired
 //
-// A failed dial is shared by all who waited for it. Nothing sleeps until somebody else checks something in.
+// A failed dial is shared by all who waited for it. Nothing sleeps until somebody else checks something in. When a child
+// or the pool itself crashes, its tunnels carry the streams they have to their ends, and new ones are dialled.
 package pool

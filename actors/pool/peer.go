@@ -29,6 +29,8 @@ type tunnelDialed struct {
 	dialed
 }
 
+var _ messages.Undeliverable = (*tunnelDialed)(nil)
+
 // Undeliver closes a tunnel that nobody waits for.
 func (d *tunnelDialed) Undeliver() {
 	if d.client != nil {
@@ -94,7 +96,7 @@ func (p *peer) Receive(ctx actor.Context) {
 	case *retire:
 		p.retire(ctx)
 	case *actor.Stopping, *actor.Restarting:
-		p.stopping()
+		p.stopping(ctx)
 	default:
 		kit.Unknown(ctx)
 	}
@@ -106,7 +108,7 @@ func (p *peer) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
 	if certificate, ok := m.Certificate.(*mtls.Certificate); ok {
 		p.certificate = certificate
 	}
-	if t := p.withRoom(); t != nil && !p.retired {
+	if t := p.withRoom(ctx); t != nil && !p.retired {
 		p.grant(ctx, w, t, true)
 		return
 	}
@@ -123,13 +125,13 @@ func (p *peer) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
 }
 
 // withRoom is a usable tunnel in the pool; dead ones are dropped on the way.
-func (p *peer) withRoom() *pooled {
+func (p *peer) withRoom(ctx actor.Context) *pooled {
 	kept := p.tunnels[:0]
 	var found *pooled
 	for _, t := range p.tunnels {
 		if t.inPool && !t.client.Usable() {
 			t.inPool = false
-			p.letGo(t)
+			p.letGo(ctx, t)
 		}
 		if t.inPool || t.held > 0 {
 			kept = append(kept, t)
@@ -171,7 +173,7 @@ func (p *peer) releaseTunnel(ctx actor.Context, m *messages.ReleaseTunnel) {
 		}
 		t.held--
 		if t.held == 0 && !t.inPool {
-			p.letGo(t)
+			p.letGo(ctx, t)
 			p.tunnels = append(p.tunnels[:i], p.tunnels[i+1:]...)
 		}
 		break
@@ -180,10 +182,19 @@ func (p *peer) releaseTunnel(ctx actor.Context, m *messages.ReleaseTunnel) {
 }
 
 // letGo closes a tunnel that left the pool, once no stream is given out.
-func (p *peer) letGo(t *pooled) {
+func (p *peer) letGo(ctx actor.Context, t *pooled) {
 	if t.held == 0 {
-		t.client.CloseWhenIdle()
+		closeWhenIdle(ctx, t.client)
 	}
+}
+
+// closeWhenIdle ends a tunnel in good order after its last stream, and owns its goroutines until then.
+func closeWhenIdle(ctx actor.Context, client *hbone.Client) {
+	client.CloseWhenIdle()
+	kit.Go(ctx, func(context.Context) any {
+		<-client.Done()
+		return nil
+	})
 }
 
 // dial starts the one dial of this key, unless it runs.
@@ -241,14 +252,14 @@ func (p *peer) arm(ctx actor.Context, after time.Duration) {
 
 func (p *peer) idleCheck(ctx actor.Context) {
 	p.timer = nil
-	p.withRoom()
+	p.withRoom(ctx)
 	next := p.settings.Unused
 	kept := p.tunnels[:0]
 	for _, t := range p.tunnels {
 		idle := time.Since(t.lastUse)
 		if t.inPool && idle >= p.settings.Unused {
 			t.inPool = false
-			p.letGo(t)
+			p.letGo(ctx, t)
 		}
 		if t.inPool {
 			next = min(next, p.settings.Unused-idle)
@@ -272,7 +283,7 @@ func (p *peer) retire(ctx actor.Context) {
 	}
 	kept := p.tunnels[:0]
 	for _, t := range p.tunnels {
-		p.letGo(t)
+		p.letGo(ctx, t)
 		if t.held > 0 {
 			kept = append(kept, t)
 		}
@@ -288,10 +299,17 @@ func (p *peer) endIfDone(ctx actor.Context) {
 	}
 }
 
-// stopping cuts what is left: the pod is going, or the child crashed and its flows learn it from their streams.
-func (p *peer) stopping() {
+// stopping answers who still waits, and takes the tunnels out of use. It cuts none: after a crash of the child or the
+// pool the flows go on, and when the pod ends its flows end their streams themselves.
+func (p *peer) stopping(ctx actor.Context) {
+	for _, w := range p.waiters {
+		p.answer(ctx, w, &messages.TunnelAcquired{
+			Queued: w.queued, Failure: messages.Fail(messages.ReasonPoolDraining, "pool draining"),
+		})
+	}
+	p.waiters = nil
 	for _, t := range p.tunnels {
-		t.client.Abort(errRetired)
+		closeWhenIdle(ctx, t.client)
 	}
 	p.tunnels = nil
 }

@@ -40,7 +40,7 @@ type pool struct {
 	settings Settings
 	dialer   *Dialer
 	peers    map[messages.TunnelKey]*actor.PID
-	refused  uint64
+	keys     map[string]messages.TunnelKey // by the children's PIDs, retired ones included
 	draining bool
 }
 
@@ -53,7 +53,10 @@ func Spec(system *kit.System, settings Settings, dialer *Dialer) kit.Spec {
 		Role: RolePool, Capacity: poolCapacity, Run: kit.CallerRuns(),
 		Supervision: kit.Supervision{Directive: kit.Stop},
 		New: func() actor.Actor {
-			return &pool{system: system, settings: settings, dialer: dialer, peers: map[messages.TunnelKey]*actor.PID{}}
+			return &pool{
+				system: system, settings: settings, dialer: dialer,
+				peers: map[messages.TunnelKey]*actor.PID{}, keys: map[string]messages.TunnelKey{},
+			}
 		},
 	}
 }
@@ -83,14 +86,12 @@ func (p *pool) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
 	}
 	peer := p.peers[m.Key]
 	if peer == nil {
-		if len(p.peers) >= p.settings.MaxPeers {
-			p.refused++
+		if len(p.keys) >= p.settings.MaxPeers {
 			p.refuse(ctx, m, messages.Fail(messages.ReasonOverCapacity, "the pool holds tunnels to too many peers"))
 			return
 		}
 		peer = kit.Spawn(ctx, p.system.Props(peerSpec(p.system, &p.settings, p.dialer, m.Key)), RolePeer)
-		ctx.Watch(peer)
-		p.peers[m.Key] = peer
+		p.peers[m.Key], p.keys[peer.Id] = peer, m.Key
 	}
 	ctx.RequestWithCustomSender(peer, m, ctx.Sender())
 }
@@ -116,11 +117,13 @@ func (p *pool) peerIdle(ctx actor.Context, m *peerIdle) {
 
 // terminated forgets a child that ended, also by a crash: the next request gets a new one.
 func (p *pool) terminated(m *actor.Terminated) {
-	for key, peer := range p.peers {
-		if peer.Equal(m.Who) {
-			delete(p.peers, key)
-			return
-		}
+	key, known := p.keys[m.Who.Id]
+	if !known {
+		return
+	}
+	delete(p.keys, m.Who.Id)
+	if p.peers[key].Equal(m.Who) {
+		delete(p.peers, key)
 	}
 }
 
