@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -36,14 +37,22 @@ type discovery struct {
 	config Config
 	// awaited counts the stores that have not yet acknowledged the first delivery.
 	awaited int
+	// pending are the stores that are to be delivered their state again.
+	pending map[string]bool
 	told    bool
 }
+
+// again is after how long what a store did not take in is delivered again.
+const again = 100 * time.Millisecond
+
+// redeliver says that it is time to do so.
+type redeliver struct{ role string }
 
 // Spec declares the actor.
 func Spec(c Config) kit.Spec {
 	return kit.Spec{
 		Role: RoleDiscovery, Capacity: 1024,
-		New: func() actor.Actor { return &discovery{config: c} },
+		New: func() actor.Actor { return &discovery{config: c, pending: map[string]bool{}} },
 	}
 }
 
@@ -56,6 +65,10 @@ func (d *discovery) Receive(ctx actor.Context) {
 		d.storeLost(ctx, m)
 	case *messages.Applied:
 		d.applied(ctx)
+	case *kit.Undelivered:
+		d.undelivered(ctx, m)
+	case *redeliver:
+		d.redeliver(ctx, m)
 	default:
 		kit.Unknown(ctx)
 	}
@@ -66,8 +79,10 @@ func (d *discovery) started(ctx actor.Context) {
 }
 
 // storeLost delivers one store its state again; the service store gets its endpoints from the workload store.
-func (d *discovery) storeLost(ctx actor.Context, m *messages.StoreLost) {
-	switch m.Role {
+func (d *discovery) storeLost(ctx actor.Context, m *messages.StoreLost) { d.deliver(ctx, m.Role) }
+
+func (d *discovery) deliver(ctx actor.Context, role string) {
+	switch role {
 	case state.RoleWorkloads:
 		d.awaited += d.deliverWorkloads(ctx)
 	case state.RolePolicies:
@@ -77,10 +92,35 @@ func (d *discovery) storeLost(ctx actor.Context, m *messages.StoreLost) {
 	}
 }
 
+// undelivered delivers again, a little later, what a store has not taken in.
+func (d *discovery) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	role := ""
+	switch m.Message.(type) {
+	case *messages.UpdateWorkloads:
+		role = state.RoleWorkloads
+	case *messages.UpdatePolicies:
+		role = state.RolePolicies
+	case *messages.UpdateServices:
+		role = state.RoleServices
+	default:
+		return
+	}
+	d.awaited-- // never applied; the delivery that follows counts anew
+	if !d.pending[role] {
+		d.pending[role] = true
+		kit.After(ctx, again, &redeliver{role})
+	}
+}
+
+func (d *discovery) redeliver(ctx actor.Context, m *redeliver) {
+	delete(d.pending, m.role)
+	d.deliver(ctx, m.role)
+}
+
 // applied counts the chunks that the stores have taken in; after the last the state is there.
 func (d *discovery) applied(ctx actor.Context) {
 	d.awaited--
-	if d.awaited == 0 && !d.told {
+	if d.awaited <= 0 && len(d.pending) == 0 && !d.told {
 		d.told = true
 		ctx.Send(d.config.Node, &messages.StateDelivered{})
 	}
