@@ -84,9 +84,6 @@ type CloseFlow struct {
 	Policy *Authorization
 }
 
-// FlowEnded tells the pod that a flow is over.
-type FlowEnded struct{}
-
 // The connection registry of a pod.
 
 // RegisterConnection enters a connection; the sender is its flow. Connections are entered before policy is asked, so

@@ -62,11 +62,6 @@ type StreamOpened struct {
 // Undeliver refuses the stream: nobody is there to serve it.
 func (s *StreamOpened) Undeliver() { s.Stream.Refuse(ReasonOverCapacity.Status()) }
 
-// SessionEnded says that a peer's HBONE connection is over.
-type SessionEnded struct {
-	Err error
-}
-
 // DrainMode is how patiently a proxy ends (spec/dataplane.md §10.1).
 type DrainMode uint8
 

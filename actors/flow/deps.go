@@ -77,7 +77,7 @@ type Deps struct {
 	// TLS and HBONE are how tunnels of this node are made.
 	TLS   mtls.Options
 	HBONE hbone.Settings
-	// Pod is told of a flow's end, Connections keeps the registry.
+	// Pod spawns the flows, Connections keeps the registry.
 	Pod, Connections *actor.PID
 	// Ending is set when the pod stops: flows that are stopped otherwise have crashed.
 	Ending *atomic.Bool

@@ -10,18 +10,11 @@ import (
 // RoleConnections is the role of the registry.
 const RoleConnections = "connections"
 
-// connections is the pod's registry: what it serves right now, for the admin page and for the policies that come later
-// (spec/dataplane.md §8).
-//
-// A policy change makes it ask again for every inbound connection that it knows. The answers come one by one; those
-// that are denied now are told to close, with the policy that closed them.
-type connections struct {
-	system   *kit.System
-	policies *actor.PID
-	open     map[string]*registered
-	// asked numbers the questions of a re-evaluation; asking are the connections whose policies were asked for.
-	asked  uint64
-	asking map[uint64]*registered
+// registry is what the pod serves right now. It outlives the actor that owns it, for the flows outlive its crashes.
+type registry struct {
+	open map[string]*registered
+	// asked numbers the questions of a re-evaluation.
+	asked uint64
 }
 
 // registered is one connection and its flow.
@@ -30,12 +23,34 @@ type registered struct {
 	flow *actor.PID
 }
 
-func connectionsSpec(system *kit.System, policies *actor.PID) kit.Spec {
+// connections is the pod's registry: what it serves right now, for the admin page and for the policies that come later
+// (spec/dataplane.md §8).
+//
+// A policy change makes it ask again for every inbound connection that policy was asked about. The answers come one by
+// one; those that are denied now are told to close, with the policy that closed them. A registry that was restarted asks
+// as well: it may have missed a change.
+type connections struct {
+	system   *kit.System
+	policies *actor.PID
+	// denyUnknown is Settings.DenyUnknownPolicies.
+	denyUnknown bool
+	log         Log
+	registry    *registry
+	// asking are the connections whose policies were asked for.
+	asking    map[uint64]*registered
+	restarted bool
+}
+
+func connectionsSpec(system *kit.System, policies *actor.PID, denyUnknown bool, log Log) kit.Spec {
+	r := &registry{open: map[string]*registered{}}
+	starts := 0
 	return kit.Spec{
 		Role: RoleConnections, Capacity: podCapacity, Run: kit.CallerRuns(),
 		New: func() actor.Actor {
+			starts++
 			return &connections{
-				system: system, policies: policies, open: map[string]*registered{}, asking: map[uint64]*registered{},
+				system: system, policies: policies, denyUnknown: denyUnknown, log: log, registry: r,
+				asking: map[uint64]*registered{}, restarted: starts > 1,
 			}
 		},
 	}
@@ -45,15 +60,17 @@ func connectionsSpec(system *kit.System, policies *actor.PID) kit.Spec {
 func (c *connections) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(c.policies, &messages.WatchPolicies{})
+		c.started(ctx)
 	case *messages.RegisterConnection:
 		c.registerConnection(ctx, m)
 	case *messages.UnregisterConnection:
-		delete(c.open, ctx.Sender().Id)
+		delete(c.registry.open, ctx.Sender().Id)
 	case *messages.PoliciesChanged:
 		c.policiesChanged(ctx)
 	case *messages.PoliciesFound:
 		c.policiesFound(ctx, m)
+	case *messages.Refused:
+		delete(c.asking, m.ID) // the store tells of a change when it has its state back
 	case *messages.DumpConnections:
 		c.dumpConnections(ctx, m)
 	case *messages.Drain:
@@ -66,21 +83,34 @@ func (c *connections) Receive(ctx actor.Context) {
 	}
 }
 
-func (c *connections) registerConnection(ctx actor.Context, m *messages.RegisterConnection) {
-	c.open[ctx.Sender().Id] = &registered{RegisterConnection: m, flow: ctx.Sender()}
+func (c *connections) started(ctx actor.Context) {
+	ctx.Request(c.policies, &messages.WatchPolicies{})
+	if !c.restarted {
+		return
+	}
+	for id, r := range c.registry.open { // the message over which it crashed may have been the end of a connection
+		if _, alive := c.system.Actors().ProcessRegistry.Get(r.flow); !alive {
+			delete(c.registry.open, id)
+		}
+	}
+	c.policiesChanged(ctx)
 }
 
-// policiesChanged asks which policies apply now, once for each local workload that has inbound connections.
+func (c *connections) registerConnection(ctx actor.Context, m *messages.RegisterConnection) {
+	c.registry.open[ctx.Sender().Id] = &registered{RegisterConnection: m, flow: ctx.Sender()}
+}
+
+// policiesChanged asks which policies apply now to each inbound connection.
 func (c *connections) policiesChanged(ctx actor.Context) {
 	clear(c.asking)
-	for _, r := range c.open {
-		if r.Direction != messages.Inbound {
+	for _, r := range c.registry.open {
+		if r.Direction != messages.Inbound || r.Local == nil {
 			continue
 		}
-		c.asked++
-		c.asking[c.asked] = r
+		c.registry.asked++
+		c.asking[c.registry.asked] = r
 		q := &messages.FindPolicies{Workload: r.Local}
-		q.Number(c.asked, c.system.Nanos())
+		q.Number(c.registry.asked, c.system.Nanos())
 		ctx.Request(c.policies, q)
 	}
 }
@@ -91,13 +121,14 @@ func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound
 		return // a newer change asked again
 	}
 	delete(c.asking, m.ID)
-	if _, open := c.open[r.flow.Id]; !open {
+	if c.registry.open[r.flow.Id] != r {
 		return
 	}
 	verdict := messages.Evaluate(m.Policies, &r.Connection)
-	if verdict.Allowed {
+	if verdict.Allowed && (!c.denyUnknown || len(m.Unknown) == 0) {
 		return
 	}
+	c.log.PolicyClosed(&r.Connection, r.Local.UID)
 	ctx.Send(r.flow, &messages.CloseFlow{
 		Failure: messages.Fail(messages.ReasonPolicyChanged, "connection closed due to policy change"),
 		Policy:  verdict.Policy,
@@ -106,7 +137,7 @@ func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound
 
 func (c *connections) dumpConnections(ctx actor.Context, m *messages.DumpConnections) {
 	answer := &messages.ConnectionsDumped{Answer: messages.Answer{ID: m.ID}}
-	for _, r := range c.open {
+	for _, r := range c.registry.open {
 		answer.Connections = append(answer.Connections, *r.RegisterConnection)
 	}
 	ctx.Respond(answer)

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -14,28 +15,30 @@ import (
 // RoleListener is the role of a listener.
 const RoleListener = "listener"
 
-// listener owns one listening socket and the goroutine that accepts on it. A restarted listener goes on accepting: the
-// socket outlives a crash.
-type listener struct {
-	system    *kit.System
-	bound     Bound
-	pod       *actor.PID
-	log       Log
-	state     *doorState
-	accepting bool
-	draining  bool
-}
-
-// doorState outlives restarts of a listener.
-type doorState struct {
+// door is a listening socket. It outlives crashes of its listener and of the pod: nobody who calls meanwhile is turned
+// away. It is closed when the pod drains or ends.
+type door struct {
+	Bound
+	// open says that the first state has arrived. Only the living listener touches it.
 	open bool
+	// accepting says that a goroutine accepts; there is never more than one.
+	accepting atomic.Bool
 }
 
-func listenerSpec(system *kit.System, b Bound, pod *actor.PID, log Log) kit.Spec {
-	state := &doorState{}
+// listener owns a door.
+type listener struct {
+	system   *kit.System
+	door     *door
+	pod      *actor.PID
+	log      Log
+	ending   *atomic.Bool // of the pod
+	draining bool
+}
+
+func listenerSpec(system *kit.System, d *door, pod *actor.PID, log Log, ending *atomic.Bool) kit.Spec {
 	return kit.Spec{
 		Role: RoleListener, Capacity: 64,
-		New: func() actor.Actor { return &listener{system: system, bound: b, pod: pod, log: log, state: state} },
+		New: func() actor.Actor { return &listener{system: system, door: d, pod: pod, log: log, ending: ending} },
 	}
 }
 
@@ -43,26 +46,32 @@ func listenerSpec(system *kit.System, b Bound, pod *actor.PID, log Log) kit.Spec
 func (l *listener) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Started:
-		if l.state.open { // an earlier life did
+		if l.door.open { // an earlier life did
 			l.startAccepting(ctx)
 		}
 	case *messages.StartAccepting:
 		l.startAccepting(ctx)
-	case *messages.Drain, *actor.Stopping:
+	case *messages.Drain:
 		l.close()
+	case *actor.Stopping:
+		if l.ending.Load() {
+			l.close()
+		}
 	default:
 		kit.Unknown(ctx)
 	}
 }
 
+// startAccepting starts the goroutine that accepts, unless that of an earlier life still does.
 func (l *listener) startAccepting(ctx actor.Context) {
-	if l.accepting || l.draining {
+	l.door.open = true
+	if l.draining || !l.door.accepting.CompareAndSwap(false, true) {
 		return
 	}
-	l.accepting, l.state.open = true, true
-	system, bound, pod, log := l.system, l.bound, l.pod, l.log
-	kit.Go(ctx, func(stopped context.Context) any {
-		accept(stopped, system, bound, pod, log)
+	system, door, pod, log := l.system, l.door, l.pod, l.log
+	kit.Go(ctx, func(context.Context) any {
+		defer door.accepting.Store(false)
+		accept(system, door.Bound, pod, log)
 		return nil
 	})
 }
@@ -72,18 +81,18 @@ func (l *listener) close() {
 	if l.draining {
 		return
 	}
-	l.draining = true
-	_ = l.bound.Listener.Close()
+	l.draining, l.door.open = true, false
+	_ = l.door.Listener.Close() // an earlier life may have done so
 }
 
 // accept hands every connection to the pod until the listener closes. Errors pause it, so that a lack of descriptors
 // does not spin.
-func accept(ctx context.Context, system *kit.System, b Bound, pod *actor.PID, log Log) {
+func accept(system *kit.System, b Bound, pod *actor.PID, log Log) {
 	var backoff socket.Backoff
 	for {
 		accepted, err := b.Listener.Accept()
 		if err != nil {
-			if ctx.Err() != nil || backoff.Wait(ctx, err) != nil {
+			if backoff.Wait(context.Background(), err) != nil {
 				return
 			}
 			log.AcceptFailed(b.Entrance, err)

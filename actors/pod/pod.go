@@ -47,6 +47,8 @@ type Log interface {
 	// AcceptFailed tells of a connection that could not be accepted, DrainExpired that connections had to be cut.
 	AcceptFailed(e messages.Entrance, err error)
 	DrainExpired(cut int)
+	// PolicyClosed tells that a live connection to the workload uid is closed, because policies do not allow it any more.
+	PolicyClosed(c *messages.Connection, uid string)
 }
 
 // Defaults of Config.
@@ -61,24 +63,13 @@ type pod struct {
 	deps      *flow.Deps
 	listeners []*actor.PID
 	preserve  map[messages.Entrance]bool
+	doors     []*door
 	sessions  map[string]*actor.PID
 	flows     map[string]*actor.PID
-	refused   uint64
-	ending    atomic.Bool
+	ending    *atomic.Bool // for good: a pod that is restarted does not end
 
 	draining *drain
 }
-
-// drain is a drain under way.
-type drain struct {
-	asker *actor.PID
-	total int
-	cut   int
-	timer *kit.Timer
-}
-
-// drainExpired says that a graceful drain took too long.
-type drainExpired struct{}
 
 // restart brings back what serves all connections of a pod, ever more slowly while it keeps failing.
 var restart = kit.Supervision{
@@ -94,6 +85,10 @@ func Spec(c Config) kit.Spec {
 	if c.Handshake == 0 {
 		c.Handshake = DefaultHandshake
 	}
+	doors := make([]*door, len(c.Listeners))
+	for i, b := range c.Listeners {
+		doors[i] = &door{Bound: b, open: c.StartsOpen}
+	}
 	return kit.Spec{
 		Role: RolePod, Capacity: podCapacity, Run: kit.CallerRuns(),
 		// Flows and sessions end with their failure; what serves all of them comes back.
@@ -103,7 +98,7 @@ func Spec(c Config) kit.Spec {
 			pool.RolePool:   restart,
 			RoleConnections: restart,
 		},
-		New: func() actor.Actor { return &pod{config: c} },
+		New: func() actor.Actor { return &pod{config: c, doors: doors, ending: new(atomic.Bool)} },
 	}
 }
 
@@ -118,10 +113,6 @@ func (p *pod) Receive(ctx actor.Context) {
 		p.connectionAccepted(ctx, m)
 	case *messages.StreamOpened:
 		p.streamOpened(ctx, m)
-	case *messages.FlowEnded:
-		p.flowEnded(ctx)
-	case *messages.SessionEnded:
-		p.sessionEnded(ctx)
 	case *messages.DumpConnections:
 		ctx.Forward(p.deps.Connections)
 	case *messages.Drain:
@@ -143,19 +134,17 @@ func (p *pod) started(ctx actor.Context) {
 	p.flows, p.sessions = map[string]*actor.PID{}, map[string]*actor.PID{}
 	p.preserve = map[messages.Entrance]bool{}
 	system := deps.System
-	deps.Pod, deps.Ending = ctx.Self(), &p.ending
-	deps.Connections = kit.Spawn(ctx, system.Props(connectionsSpec(system, deps.Stores.Policies)), RoleConnections)
+	deps.Pod, deps.Ending = ctx.Self(), p.ending
+	registry := connectionsSpec(system, deps.Stores.Policies, deps.Settings.DenyUnknownPolicies, p.config.Log)
+	deps.Connections = kit.Spawn(ctx, system.Props(registry), RoleConnections)
 	dialer := &pool.Dialer{Network: deps.Network, TLS: deps.TLS, HBONE: deps.HBONE, Telemetry: deps.Telemetry}
 	deps.Pool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
 	deps.SOCKSPool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
-	for _, b := range p.config.Listeners {
-		p.preserve[b.Entrance] = b.Listener.Transparent()
-		p.config.Log.ListenerEstablished(b.Entrance, b.Listener)
-		l := kit.Spawn(ctx, system.Props(listenerSpec(system, b, ctx.Self(), p.config.Log)), RoleListener)
+	for _, d := range p.doors {
+		p.preserve[d.Entrance] = d.Listener.Transparent()
+		p.config.Log.ListenerEstablished(d.Entrance, d.Listener)
+		l := kit.Spawn(ctx, system.Props(listenerSpec(system, d, ctx.Self(), p.config.Log, p.ending)), RoleListener)
 		p.listeners = append(p.listeners, l)
-	}
-	if p.config.StartsOpen {
-		p.startAccepting(ctx)
 	}
 }
 
@@ -165,18 +154,19 @@ func (p *pod) startAccepting(ctx actor.Context) {
 	}
 }
 
+// isFull reports whether there is no room for another flow or session.
+func (p *pod) isFull() bool { return len(p.flows)+len(p.sessions) >= p.config.MaxFlows }
+
 // connectionAccepted spawns what serves a connection: a session for a peer's tunnel, a flow for everything else.
 func (p *pod) connectionAccepted(ctx actor.Context, m *messages.ConnectionAccepted) {
 	conn, ok := m.Conn.(socket.Conn)
-	if !ok || len(p.flows)+len(p.sessions) >= p.config.MaxFlows {
-		p.refused++
-		m.Undeliver()
+	if !ok || p.isFull() {
+		p.refuse(m)
 		return
 	}
 	if m.Entrance == messages.EntranceHBONE {
 		s := kit.Spawn(ctx, p.deps.System.Props(sessionSpec(p.deps, &p.config, m, conn)), RoleSession)
 		p.sessions[s.Id] = s
-		ctx.Watch(s)
 		if p.draining != nil {
 			ctx.Send(s, &messages.Drain{})
 		}
@@ -187,12 +177,26 @@ func (p *pod) connectionAccepted(ctx actor.Context, m *messages.ConnectionAccept
 	})
 }
 
+// refuse closes a connection for which there is no room, and says so.
+func (p *pod) refuse(m *messages.ConnectionAccepted) {
+	record := messages.Record{Direction: m.Entrance.Direction(), Src: m.Peer, Dst: m.Local}
+	record.Start = m.At
+	p.deps.Telemetry.Start(&record)
+	record.Failure = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of this pod is reached")
+	m.Undeliver()
+	p.deps.Telemetry.EarlyDenied(&record)
+}
+
 // streamOpened spawns the flow of a peer's CONNECT.
 func (p *pod) streamOpened(ctx actor.Context, m *messages.StreamOpened) {
 	stream, ok := m.Stream.(*hbone.ServerStream)
-	if !ok || len(p.flows)+len(p.sessions) >= p.config.MaxFlows {
-		p.refused++
+	if !ok || p.isFull() {
+		record := messages.Record{Direction: messages.Inbound, Src: m.Peer, Dst: m.Local}
+		record.Start = m.At
+		p.deps.Telemetry.StartStream(&record)
+		record.Failure = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of this pod is reached")
 		m.Undeliver()
+		p.deps.Telemetry.EarlyDenied(&record)
 		return
 	}
 	p.spawnFlow(ctx, flow.Entry{
@@ -207,77 +211,12 @@ func (p *pod) spawnFlow(ctx actor.Context, e flow.Entry) {
 	p.flows[f.Id] = f
 }
 
-func (p *pod) flowEnded(ctx actor.Context) {
-	delete(p.flows, ctx.Sender().Id)
-	p.checkDrained(ctx)
-}
-
-func (p *pod) sessionEnded(ctx actor.Context) {
-	delete(p.sessions, ctx.Sender().Id)
-	p.checkDrained(ctx)
-}
-
-// terminated is told of watched sessions only: one that crashed did not say goodbye.
+// terminated is told of every child that ended, also by a crash.
 func (p *pod) terminated(ctx actor.Context, m *actor.Terminated) {
+	if _, ok := p.flows[m.Who.Id]; ok && p.draining != nil {
+		p.draining.ended++
+	}
+	delete(p.flows, m.Who.Id)
 	delete(p.sessions, m.Who.Id)
 	p.checkDrained(ctx)
-}
-
-// drain closes the doors and waits for what is inside (spec/dataplane.md §10.2).
-func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
-	if p.draining != nil {
-		return
-	}
-	p.draining = &drain{asker: ctx.Sender(), total: len(p.flows) + len(p.sessions)}
-	for _, l := range p.listeners {
-		ctx.Send(l, m)
-	}
-	ctx.Send(p.deps.Connections, m)
-	if m.Mode == messages.DrainImmediate {
-		p.cut(ctx)
-		return
-	}
-	for _, s := range p.sessions {
-		ctx.Send(s, m)
-	}
-	p.draining.timer = kit.After(ctx, m.Deadline, &drainExpired{})
-	p.checkDrained(ctx)
-}
-
-func (p *pod) drainExpired(ctx actor.Context) {
-	if p.draining == nil || len(p.flows)+len(p.sessions) == 0 {
-		return
-	}
-	p.cut(ctx)
-}
-
-// cut ends every flow and session that is left.
-func (p *pod) cut(ctx actor.Context) {
-	p.draining.cut = len(p.flows)
-	if n := len(p.flows) + len(p.sessions); n > 0 {
-		p.config.Log.DrainExpired(n)
-	}
-	drained := messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
-	for _, f := range p.flows {
-		ctx.Send(f, &messages.CloseFlow{Failure: drained})
-	}
-	for _, s := range p.sessions {
-		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
-	}
-	p.checkDrained(ctx)
-}
-
-func (p *pod) checkDrained(ctx actor.Context) {
-	d := p.draining
-	if d == nil || d.asker == nil || len(p.flows)+len(p.sessions) > 0 {
-		return
-	}
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	for _, b := range p.config.Listeners {
-		p.config.Log.ShutdownComplete(b.Entrance)
-	}
-	ctx.Send(d.asker, &messages.Drained{Ended: d.total - d.cut, Cut: d.cut})
-	d.asker = nil
 }

@@ -21,7 +21,7 @@ const RoleSession = "session"
 
 var errSessionEnded = errors.New("the session was ended")
 
-// session is one HBONE connection of a peer (spec/dataplane.md §4.4).
+// session is one HBONE connection of a peer (spec/dataplane.md §4.4). The pod hears of its end as its parent.
 //
 //	state        message               next
 //	identifying  LocalWorkloadFound    identifying: asks for the certificate; or over
@@ -53,10 +53,8 @@ type secured struct {
 // Undeliver closes a connection whose session has ended.
 func (s *secured) Undeliver() { _ = s.conn.NetConn().Close() }
 
-// ended is the end of an HTTP/2 connection.
-type ended struct {
-	err error
-}
+// ended is the end of an HTTP/2 connection; why it ended is neither logged nor counted (spec/dataplane.md §4.4).
+type ended struct{}
 
 // identityOverdue says that our own certificate did not come in time.
 type identityOverdue struct{}
@@ -84,7 +82,7 @@ func (s *session) Receive(ctx actor.Context) {
 	case *messages.Drain:
 		s.drain(ctx, m)
 	case *ended:
-		s.ended(ctx, m)
+		s.ended(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		s.stopping()
 	case *messages.Refused:
@@ -189,7 +187,8 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 	s.server = server
 	kit.Go(ctx, func(stopped context.Context) any {
 		defer context.AfterFunc(stopped, func() { server.Abort(errSessionEnded) })()
-		return &ended{err: server.Serve()}
+		_ = server.Serve()
+		return &ended{}
 	})
 	if s.draining {
 		s.goodbye(ctx)
@@ -224,12 +223,12 @@ func (s *session) goodbye(ctx actor.Context) {
 	})
 }
 
-func (s *session) ended(ctx actor.Context, m *ended) {
+func (s *session) ended(ctx actor.Context) {
 	if s.over {
 		return
 	}
 	s.deps.Telemetry.SocketClosed(messages.Inbound)
-	s.leave(ctx, m.err)
+	s.leave(ctx)
 }
 
 // deny ends a session that never served: one early-deny line, no traffic counters (spec/dataplane.md §4.4).
@@ -237,13 +236,12 @@ func (s *session) deny(ctx actor.Context, f *messages.Failure) {
 	s.record.Failure = f
 	s.deps.Telemetry.EarlyDenied(&s.record)
 	_ = s.conn.Close()
-	s.leave(ctx, f)
+	s.leave(ctx)
 }
 
-func (s *session) leave(ctx actor.Context, err error) {
+func (s *session) leave(ctx actor.Context) {
 	s.over = true
 	s.timer.Stop()
-	ctx.Request(s.deps.Pod, &messages.SessionEnded{Err: err})
 	ctx.Stop(ctx.Self())
 }
 

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"fmt"
+	"net/netip"
+
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/actors/pod"
 	"github.com/troupe-mesh/troupe/messages"
@@ -46,4 +49,15 @@ func (l podLog) AcceptFailed(e messages.Entrance, err error) {
 func (l podLog) DrainExpired(cut int) {
 	l.logs.Scope("ztunnel::drain").Warn("drain duration expired with pending connections, forcefully shutting down").
 		Uint(messages.FieldConnections, uint64(cut)).Send()
+}
+
+// PolicyClosed tells that a live connection is closed because of a policy change.
+func (l podLog) PolicyClosed(c *messages.Connection, uid string) {
+	identity := "None"
+	if !c.SrcIdentity.IsZero() {
+		identity = c.SrcIdentity.String()
+	}
+	l.logs.Scope("ztunnel::proxy::connection_manager").Info(fmt.Sprintf(
+		"connection %s(%s)->%s (%s) closed because it's no longer allowed after a policy update",
+		netip.AddrPortFrom(c.SrcIP, c.SrcPort), identity, c.Dst, uid)).Send()
 }

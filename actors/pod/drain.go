@@ -1,0 +1,95 @@
+package pod
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// drain is a drain under way. Ended are the flows that have ended since it began, cut those of them that had to be.
+type drain struct {
+	askers     []*actor.PID
+	ended, cut int
+	isCut      bool
+	done       bool
+	timer      *kit.Timer
+}
+
+// drainExpired says that a graceful drain took too long.
+type drainExpired struct{}
+
+// drain closes the doors and waits for what is inside (spec/dataplane.md §10.2). An immediate drain ends the patience of
+// a graceful one.
+func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
+	first := p.draining == nil
+	if first {
+		p.draining = &drain{}
+	}
+	if asker := ctx.Sender(); asker != nil {
+		p.draining.askers = append(p.draining.askers, asker)
+	}
+	if first {
+		for _, l := range p.listeners {
+			ctx.Send(l, m)
+		}
+		ctx.Send(p.deps.Connections, m)
+	}
+	switch {
+	case m.Mode == messages.DrainImmediate:
+		p.cut(ctx)
+	case first:
+		for _, s := range p.sessions {
+			ctx.Send(s, m)
+		}
+		p.draining.timer = kit.After(ctx, m.Deadline, &drainExpired{})
+	}
+	p.checkDrained(ctx)
+}
+
+// drainExpired ends the patience.
+func (p *pod) drainExpired(ctx actor.Context) {
+	if n := len(p.flows) + len(p.sessions); n > 0 {
+		p.config.Log.DrainExpired(n)
+	}
+	p.cut(ctx)
+	p.checkDrained(ctx)
+}
+
+// cut ends every flow and session that is left.
+func (p *pod) cut(ctx actor.Context) {
+	if p.draining.isCut {
+		return
+	}
+	p.draining.isCut, p.draining.cut = true, len(p.flows)
+	drained := messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
+	for _, f := range p.flows {
+		ctx.Send(f, &messages.CloseFlow{Failure: drained})
+	}
+	for _, s := range p.sessions {
+		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
+	}
+}
+
+// checkDrained tells who asked when nothing is left, and lets the tunnels go.
+func (p *pod) checkDrained(ctx actor.Context) {
+	d := p.draining
+	if d == nil || len(p.flows)+len(p.sessions) > 0 {
+		return
+	}
+	if !d.done {
+		d.done = true
+		if d.timer != nil {
+			d.timer.Stop()
+		}
+		ctx.Send(p.deps.Pool, &messages.Drain{})
+		ctx.Send(p.deps.SOCKSPool, &messages.Drain{})
+		for _, door := range p.doors {
+			p.config.Log.ShutdownComplete(door.Entrance)
+		}
+	}
+	for _, asker := range d.askers {
+		ctx.Send(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut})
+	}
+	d.askers = nil
+}
