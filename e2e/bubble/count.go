@@ -1,0 +1,129 @@
+package bubble
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/e2e/product"
+)
+
+// Metrics is a scrape of the node.
+func (n *Node) Metrics() product.Metrics {
+	n.w.tb.Helper()
+	var b strings.Builder
+	if err := n.telemetry.WriteMetrics(&b); err != nil {
+		n.w.tb.Fatal(err)
+	}
+	m, err := product.ParseMetrics(b.String())
+	if err != nil {
+		n.w.tb.Fatal(err)
+	}
+	return m
+}
+
+// Counts are how many connections the node has opened, closed and failed, and how many sockets are open.
+type Counts struct{ Opened, Closed, Failed, Sockets int }
+
+// Counts are the node's, over all series.
+func (n *Node) Counts() Counts {
+	n.w.tb.Helper()
+	m := n.Metrics()
+	return Counts{
+		Opened:  int(m.Sum(product.ConnectionsOpened, nil)),
+		Closed:  int(m.Sum(product.ConnectionsClosed, nil)),
+		Failed:  int(m.Sum(product.ConnectionsFailed, nil)),
+		Sockets: int(m.Sum("istio_tcp_sockets_open", nil)),
+	}
+}
+
+// WantCounts fails the test unless the counts are these.
+func (n *Node) WantCounts(want Counts) {
+	n.w.tb.Helper()
+	if got := n.Counts(); got != want {
+		n.w.tb.Errorf("counts of %s: %+v, want %+v", n.name, got, want)
+	}
+}
+
+// WantFlag fails the test unless the node has closed so many connections with a response flag.
+func (n *Node) WantFlag(flag string, want int) {
+	n.w.tb.Helper()
+	if got := int(n.Metrics().Sum(product.ConnectionsClosed, product.Labels{"response_flags": flag})); got != want {
+		n.w.tb.Errorf("%s closed %d connections with flag %s, want %d", n.name, got, flag, want)
+	}
+}
+
+// Spans are the spans that the node has exported.
+func (n *Node) Spans() tracetest.SpanStubs {
+	n.w.tb.Helper()
+	if n.spans == nil {
+		n.w.tb.Fatalf("node %s is not traced", n.name)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	if err := n.telemetry.Flush(ctx); err != nil {
+		n.w.tb.Fatal(err)
+	}
+	return n.spans.GetSpans()
+}
+
+// WantWholeTraces fails the test unless every span of the world has ended and has its parent among them.
+func (w *World) WantWholeTraces() {
+	w.tb.Helper()
+	var all tracetest.SpanStubs
+	for _, n := range w.nodes {
+		if n.spans != nil && !n.stopped {
+			all = append(all, n.Spans()...)
+		}
+	}
+	known := map[[24]byte]bool{}
+	key := func(trace [16]byte, span [8]byte) (k [24]byte) {
+		copy(k[:], trace[:])
+		copy(k[16:], span[:])
+		return k
+	}
+	for _, s := range all {
+		known[key(s.SpanContext.TraceID(), s.SpanContext.SpanID())] = true
+	}
+	for _, s := range all {
+		if s.EndTime.Before(s.StartTime) {
+			w.tb.Errorf("span %s ends before it starts", s.Name)
+		}
+		if s.Parent.IsValid() && !known[key(s.Parent.TraceID(), s.Parent.SpanID())] {
+			w.tb.Errorf("span %s of trace %s: its parent %s was not exported", s.Name, s.SpanContext.TraceID(), s.Parent.SpanID())
+		}
+	}
+}
+
+// Events are what went wrong with a node's actors.
+type Events struct {
+	mu  sync.Mutex
+	all []kit.Event
+}
+
+func (e *Events) add(event kit.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, event)
+}
+
+// All are the events so far.
+func (e *Events) All() []kit.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]kit.Event(nil), e.all...)
+}
+
+// EventsOf are the events of one type.
+func EventsOf[T kit.Event](n *Node) []T {
+	var of []T
+	for _, e := range n.Events.All() {
+		if t, ok := e.(T); ok {
+			of = append(of, t)
+		}
+	}
+	return of
+}

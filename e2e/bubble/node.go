@@ -1,0 +1,196 @@
+package bubble
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/flow"
+	"github.com/troupe-mesh/troupe/actors/identity"
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/node"
+	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/pool"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/memnet"
+	"github.com/troupe-mesh/troupe/transport/mtls"
+	"github.com/troupe-mesh/troupe/transport/resolver"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+// The ports of a node.
+const (
+	portHBONE     = 15008
+	portPlaintext = 15006
+	portOutbound  = 15001
+	portSOCKS     = 15080
+)
+
+// Node is a node that serves one workload of the world.
+type Node struct {
+	*node.Node
+	Host *memnet.Host
+	// System are its actors, Events what went wrong with them, Wire what its tunnels refused.
+	System *kit.System
+	Events *Events
+	Wire   *hbone.Stats
+
+	w         *World
+	name      string
+	logs      *logs.Logs
+	log       *text
+	telemetry *trace.Telemetry
+	spans     *tracetest.InMemoryExporter
+	stopped   bool
+}
+
+// Start starts a node for a workload, and waits until its doors are open.
+func (w *World) Start(name string) *Node { return w.StartWith(name, Options{}) }
+
+// StartWith is Start with options.
+func (w *World) StartWith(name string, o Options) *Node {
+	w.tb.Helper()
+	n := &Node{w: w, name: name, Host: w.Host(name), Events: &Events{}, Wire: &hbone.Stats{}, log: &text{}}
+	n.startTelemetry(o)
+	n.System = kit.NewSystem(kit.Config{
+		Log:    func(e kit.Event) { n.Events.add(e); n.telemetry.ActorEvent(e) },
+		Faults: o.Faults,
+	})
+	mesh := w.mesh
+	if o.Mesh != nil {
+		mesh = *o.Mesh
+	}
+	signer := o.Signer
+	if signer == nil {
+		signer = identity.Local(w.authority)
+	}
+	var err error
+	n.Node, err = node.Start(node.Config{
+		System:   n.System,
+		State:    state.Config{Resolver: resolver.New(resolver.Config{})},
+		Local:    mesh.state(),
+		Identity: identity.Config{Signer: signer},
+		Pod:      n.podConfig(o),
+		PodUID:   name,
+		Admin:    admin.Deps{Log: n.logs, Start: time.Now()},
+	})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	if !o.Bare {
+		n.Host.Redirect(memnet.Redirection{Outbound: portOutbound, Inbound: portPlaintext, Exempt: []uint16{portHBONE}})
+	}
+	w.nodes = append(w.nodes, n)
+	w.Settle()
+	return n
+}
+
+func (n *Node) startTelemetry(o Options) {
+	n.w.tb.Helper()
+	filter, err := logs.ParseFilter("info")
+	if err != nil {
+		n.w.tb.Fatal(err)
+	}
+	n.logs = logs.New(n.log, logs.Plain, filter)
+	options := trace.Options{Logs: n.logs}
+	if !o.Untraced {
+		n.spans = tracetest.NewInMemoryExporter()
+		options.Provider, err = trace.NewProvider(trace.ProviderOptions{Direct: []trace.Exporter{n.spans}, Ratio: 1})
+		if err != nil {
+			n.w.tb.Fatal(err)
+		}
+	}
+	if n.telemetry, err = trace.New(options); err != nil {
+		n.w.tb.Fatal(err)
+	}
+}
+
+func (n *Node) podConfig(o Options) pod.Config {
+	settings := flow.DefaultSettings()
+	settings.Info = messages.WorkloadInfo{Name: n.name, Namespace: "ns", ServiceAccount: n.name}
+	settings.IllegalPorts = append(settings.IllegalPorts, portSOCKS)
+	client, server := hbone.ClientDefaults(), hbone.ServerDefaults()
+	client.Stats, server.Stats = n.Wire, n.Wire
+	c := pod.Config{
+		Flow:     flow.Deps{Telemetry: n.telemetry, Network: n.Host, Settings: settings, TLS: mtls.Options{}, HBONE: client},
+		ServerH2: server, Pool: pool.DefaultSettings(), Log: podLog{n.logs},
+	}
+	for _, l := range []struct {
+		entrance messages.Entrance
+		addr     string
+	}{
+		{messages.EntranceHBONE, fmt.Sprintf("[::]:%d", portHBONE)},
+		{messages.EntrancePlaintext, fmt.Sprintf("[::]:%d", portPlaintext)},
+		{messages.EntranceOutbound, fmt.Sprintf("[::]:%d", portOutbound)},
+		{messages.EntranceSOCKS5, fmt.Sprintf("127.0.0.1:%d", portSOCKS)},
+	} {
+		bound, err := n.Host.Listen(context.Background(), netip.MustParseAddrPort(l.addr), socket.ListenOptions{})
+		if err != nil {
+			n.w.tb.Fatal(err)
+		}
+		c.Listeners = append(c.Listeners, pod.Bound{Entrance: l.entrance, Listener: bound})
+	}
+	if o.Pod != nil {
+		o.Pod(&c)
+	}
+	return c
+}
+
+// stop ends the node; a second time it does nothing.
+func (n *Node) stop(ctx context.Context) {
+	n.w.tb.Helper()
+	if n.stopped {
+		return
+	}
+	n.stopped = true
+	if err := n.System.Shutdown(ctx); err != nil {
+		n.w.tb.Errorf("node %s: %v", n.name, err)
+	}
+	if err := n.telemetry.Shutdown(ctx); err != nil {
+		n.w.tb.Errorf("node %s: %v", n.name, err)
+	}
+	if err := n.logs.Close(ctx); err != nil {
+		n.w.tb.Errorf("node %s: %v", n.name, err)
+	}
+}
+
+// Stop ends the node as the end of its process would, without a drain.
+func (n *Node) Stop() {
+	n.w.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), closing)
+	defer cancel()
+	n.stop(ctx)
+}
+
+// UpdatePolicies changes the node's policies as a push of the control plane does, and waits until that is done.
+func (n *Node) UpdatePolicies(u messages.UpdatePolicies) {
+	n.w.tb.Helper()
+	n.tell(n.Stores().Policies, &u)
+}
+
+// UpdateWorkloads is UpdatePolicies for workloads.
+func (n *Node) UpdateWorkloads(set ...Workload) {
+	n.w.tb.Helper()
+	u := &messages.UpdateWorkloads{}
+	for _, w := range set {
+		u.Set = append(u.Set, w.build())
+	}
+	n.tell(n.Stores().Workloads, u)
+}
+
+func (n *Node) tell(store *actor.PID, update any) {
+	n.w.tb.Helper()
+	if _, err := kit.AskFor[*messages.Applied](context.Background(), n.System, store, update, closing); err != nil {
+		n.w.tb.Fatal(err)
+	}
+	n.w.Settle()
+}
