@@ -18,21 +18,48 @@ const (
 
 // Get asks one of the proxy's endpoints from inside its namespace.
 func (p *Proxy) Get(method, url string) (status int, body string, err error) {
-	client := &http.Client{
-		Transport: &http.Transport{DialContext: p.ns.Dial, DisableKeepAlives: true},
-		Timeout:   5 * time.Second,
-	}
-	request, err := http.NewRequestWithContext(context.Background(), method, url, nil)
-	if err != nil {
-		return 0, "", fmt.Errorf("%s %s: %w", method, url, err)
-	}
-	response, err := client.Do(request)
+	response, err := p.request(method, url, "")
 	if err != nil {
 		return 0, "", err
 	}
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(raw), err
+}
+
+// request asks for an encoding, or for none. The caller closes the answer's body.
+func (p *Proxy) request(method, url, encoding string) (*http.Response, error) {
+	client := &http.Client{
+		Transport: &http.Transport{DialContext: p.ns.Dial, DisableKeepAlives: true, DisableCompression: true},
+		Timeout:   5 * time.Second,
+	}
+	request, err := http.NewRequestWithContext(context.Background(), method, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, url, err)
+	}
+	if encoding != "" {
+		request.Header.Set("Accept-Encoding", encoding)
+	}
+	return client.Do(request)
+}
+
+// MetricsIn scrapes in an encoding and returns the decoded text and the encoding that the answer has.
+func (p *Proxy) MetricsIn(encoding string, decode func(io.Reader) (io.Reader, error)) (text, got string) {
+	p.tb.Helper()
+	response, err := p.request(http.MethodGet, statsEndpoint+"/metrics", encoding)
+	if err != nil {
+		p.tb.Fatalf("proxy %s: scraping as %s: %v", p.name, encoding, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	decoded, err := decode(response.Body)
+	if err != nil {
+		p.tb.Fatalf("proxy %s: decoding %s: %v", p.name, encoding, err)
+	}
+	raw, err := io.ReadAll(decoded)
+	if err != nil {
+		p.tb.Fatalf("proxy %s: decoding %s: %v", p.name, encoding, err)
+	}
+	return string(raw), response.Header.Get("Content-Encoding")
 }
 
 // Admin asks the admin endpoint and wants status 200.
