@@ -305,7 +305,7 @@ func (c *conn) lose(streams []*Stream, err error) {
 
 // recent remembers the last few streams that this end reset: what is still under way for them is no offence.
 type recent struct {
-	ids  [64]uint32
+	ids  [256]uint32
 	next int
 }
 

@@ -83,6 +83,9 @@ func (c *conn) open(ctx context.Context, authority string, headers []Header) (*S
 // newStream registers a stream. c.mu is held.
 func (c *conn) newStream(id uint32) *Stream {
 	s := &Stream{c: c, id: id, sendWindow: c.streamWindow, recvWindow: int64(c.set.StreamWindow)}
+	if !c.acked { // the peer may not know our window yet
+		s.recvWindow = max(s.recvWindow, initialWindow)
+	}
 	c.streams[id] = s
 	return s
 }

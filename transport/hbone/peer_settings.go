@@ -55,6 +55,11 @@ func (c *conn) endSettings(h frameHeader) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.has(http2.FlagSettingsAck) {
+		if surplus := int64(initialWindow) - int64(c.set.StreamWindow); surplus > 0 && !c.acked {
+			for _, s := range c.streams {
+				s.recvWindow -= surplus
+			}
+		}
 		c.acked = true
 	} else {
 		if c.greeted {

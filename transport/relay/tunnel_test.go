@@ -277,3 +277,31 @@ func TestTunnelWaitsForASlowApplication(t *testing.T) {
 		})
 	}
 }
+
+// A reset by an application ends its own direction like a FIN; the other one ends when it is written to, and what is
+// not finished is reset (spec/dataplane.md §9, §3.8).
+func TestTunnelCarriesResets(t *testing.T) {
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) {
+			f := startTunnel(t, n.make(), true, hbone.Settings{}, hbone.Settings{}).open(t)
+			if _, err := f.server.Write([]byte("never read")); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the bytes arrive", func() bool { return f.counters.Sent.Load() > 0 })
+			_ = f.client.Abort()
+			if got, err := io.ReadAll(f.server); len(got) > 0 || err != nil {
+				t.Fatalf("server read %q, %v", got, err)
+			}
+			block := make([]byte, 64<<10)
+			for {
+				if _, err := f.server.Write(block); err != nil {
+					break
+				}
+			}
+			near, _ := f.results(t)
+			if near.Err != nil || near.ClosedBy != SideDownstream {
+				t.Error(near)
+			}
+		})
+	}
+}
