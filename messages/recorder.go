@@ -8,6 +8,9 @@ type SpanRef int8
 // NoSpan is no span.
 const NoSpan SpanRef = -1
 
+// usualSpans is how many spans the set-up of an ordinary connection has: room for them is made at once.
+const usualSpans = 13
+
 // maxSpans bounds the spans that one connection's set-up records; further ones are counted and left out.
 const maxSpans = 24
 
@@ -68,7 +71,6 @@ type Recorder struct {
 	Dropped int
 
 	spans  []SpanMark
-	inline [13]SpanMark
 	events []EventMark
 	attrs  []AttrMark
 	links  []LinkMark
@@ -88,7 +90,7 @@ func (r *Recorder) BeginAt(name SpanName, parent SpanRef, at time.Duration) Span
 		return NoSpan
 	}
 	if r.spans == nil {
-		r.spans = r.inline[:0]
+		r.spans = make([]SpanMark, 0, usualSpans)
 	}
 	if len(r.spans) >= maxSpans {
 		r.Dropped++
