@@ -280,6 +280,13 @@ func TestPlaintext(t *testing.T) {
 	if r := w.run(plain("10.99.0.1:9999")).Inbound; r == nil || r.Service != nil {
 		t.Errorf("request %+v", r)
 	}
+	// An application tunnel is for HBONE only.
+	i := plain(waypointPod + ":8080")
+	i.Local = workload("wp", []string{waypointPod})
+	i.Local.ApplicationTunnel = proxyTunnel
+	if r := w.run(i).Inbound; r.Dial.String() != waypointPod+":8080" || r.TunnelTarget.IsValid() {
+		t.Errorf("request %+v", r)
+	}
 	if s := w.run(plain("10.99.0.1:15001")); s.Deny == nil || s.Deny.Text != route.LoopText || len(w.asked) != 0 {
 		t.Errorf("step %+v after asking %v", s, w.asked)
 	}

@@ -173,11 +173,19 @@ func TestBuildRequest(t *testing.T) {
 		{"an address of both a workload and a service: the service is chosen, the endpoint's waypoint used", "127.0.0.1", "127.0.0.3:80", []any{
 			exampleCom(), localPod(withWaypoint("127.0.0.10")), workload("twin", []string{"127.0.0.3"}),
 		}, "HBONE 127.0.0.10:15008 127.0.0.3:80 ToServerWaypoint"},
+		{"workload waypoint on another network without an address", "127.0.0.1", "127.0.0.2:80", []any{
+			one(withWaypoint("/waypoint.com")), service("/waypoint.com", nil, messages.PortMap{15008: 15008}),
+			serving(workload("far-wp", nil, onNetwork("remote"), behindGateway("remote/10.22.1.1", 15009)), "/waypoint.com", nil), eastWest(),
+		}, "deny no valid routing destination for workload: Workload{far-wp with uid far-wp (TCP)}"},
+		{"gateway without an address", "127.0.0.1", "127.0.0.3:80", []any{
+			exampleCom(), remote(behindGateway("/gw", 15009)), service("/gw", nil, messages.PortMap{15009: 15009}),
+			serving(workload("gw-pod", nil, onNetwork("remote"), behindGateway("/other", 1)), "/gw", nil),
+		}, "deny no valid routing destination for workload: Workload{gw-pod with uid gw-pod (TCP)}"},
 		{"gateway by unknown host name", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(), remote(behindGateway("/nobody", 15009))},
 			"deny unknown network gateway: network gateway nobody not found"},
 		{"gateway by unknown address", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(), remote(behindGateway("remote/10.22.1.1", 15009))},
 			`deny unknown network gateway: network gateway GatewayAddress { destination: Address(NetworkAddress { network: "remote", address: 10.22.1.1 }), hbone_mtls_port: 15009 } not found`},
-		{"gateway whose only workload is behind another gateway", "127.0.0.1", "127.0.0.3:80", []any{
+		{"gateway by a workload's host name that does not resolve", "127.0.0.1", "127.0.0.3:80", []any{
 			exampleCom(), remote(behindGateway("/gw", 15009)), workload("gw-pod", nil, onNetwork("remote"), named("gw"), behindGateway("/other", 1)),
 		}, "deny no ip addresses were resolved for workload: gw-pod"},
 	} {
