@@ -107,7 +107,7 @@ func TestOrdinaryRecordingAllocatesNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		r.Release()
 		root := r.Begin(SpanOutbound, NoSpan)
-		for range len(r.inline) - 1 {
+		for range usualSpans - 1 {
 			r.End(r.Begin(SpanDial, root))
 		}
 		r.End(root)
