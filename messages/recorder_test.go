@@ -102,7 +102,7 @@ func TestMarksOnNothing(t *testing.T) {
 	}
 }
 
-func TestOrdinaryRecordingAllocatesNothing(t *testing.T) {
+func TestOrdinaryRecordingAllocatesOnce(t *testing.T) {
 	r := &Recorder{Start: time.Now()}
 	n := testing.AllocsPerRun(100, func() {
 		r.Release()

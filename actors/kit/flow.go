@@ -28,6 +28,15 @@ func (d *FlowDispatcher) schedule(c *cell) {
 	}
 }
 
+// lead makes the calling goroutine the one that runs the flow, if none does: it must call run then.
+func (d *FlowDispatcher) lead(s *System) bool {
+	if !d.head.CompareAndSwap(nil, &busy) {
+		return false
+	}
+	s.begin()
+	return true
+}
+
 func (d *FlowDispatcher) run(s *System) {
 	defer s.end()
 	ample(false)

@@ -37,9 +37,17 @@ func Go(ctx actor.Context, do func(context.Context) any) {
 
 func (w work) start(ctx context.Context) {
 	defer w.cell.sys.end()
-	defer w.cell.role.working.Add(-1)
-	if msg := (&w).run(ctx); msg != nil {
-		w.cell.postOwn(msg, w.generation)
+	msg := (&w).run(ctx)
+	w.cell.role.working.Add(-1)
+	if msg == nil {
+		return
+	}
+	// This goroutine has nothing else to do: where nobody runs the flow it does, and nobody need be woken.
+	flow := w.cell.run.flow
+	leads := flow != nil && flow.lead(w.cell.sys)
+	w.cell.postOwn(msg, w.generation)
+	if leads {
+		flow.run(w.cell.sys)
 	}
 }
 
