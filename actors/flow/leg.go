@@ -17,8 +17,13 @@ import (
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
-// errCut says that the flow's owner ended the leg.
-var errCut = errors.New("the flow was closed")
+var (
+	// errCut says that the flow's owner ended the leg, errLeft that its client did.
+	errCut  = errors.New("the flow was closed")
+	errLeft = errors.New("the client left before the connection was set up")
+)
+
+func left() *messages.Failure { return messages.Fail(messages.ReasonCancelled, errLeft.Error()) }
 
 // leg is the goroutine that brings up the second leg of a flow and then carries its bytes. It tells the tunnel actor
 // what became of it, and closes both legs before it ends. cut may be called by the flow's other goroutines.
@@ -119,7 +124,7 @@ func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, sock
 	if !l.add(func() { _ = upstream.Close() }) || !socks.succeeded() {
 		closeConn(upstream)
 		closeConn(downstream)
-		return l.failed(start, messages.Fail(messages.ReasonCancelled, "the client left before the connection was set up"), false)
+		return l.failed(start, left(), false)
 	}
 	l.system.Send(l.flow, &messages.Established{DialStart: start, DialEnd: end, At: end})
 	return l.finished(relay.Plain(downstream, upstream, l.counters))
@@ -160,7 +165,7 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 	if !l.add(func() { _ = stream.Close() }) || !socks.succeeded() {
 		_ = stream.Close()
 		closeConn(conn)
-		return l.failed(start, messages.Fail(messages.ReasonCancelled, "the client left before the connection was set up"), keeps(answer))
+		return l.failed(start, left(), keeps(answer))
 	}
 	baggage, has := answer.Get("baggage")
 	l.system.Send(l.flow, &messages.Established{
@@ -176,9 +181,14 @@ func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 	preface := t.proxyHeader()
 	return func(l *leg) any {
 		start := time.Now()
+		settled := l.heed(stream)
 		app, err := network.Dial(l.ctx, in.Dial, options)
+		settled()
 		if err != nil {
 			f := failure.Dial("connection failed: ", err)
+			if errors.Is(context.Cause(l.ctx), errLeft) {
+				f = left()
+			}
 			closeConn(conn) // a stream is refused by the tunnel actor, who knows whether spans are kept
 			return l.failed(start, f, false)
 		}
@@ -186,6 +196,26 @@ func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 			return l.carryPlain(start, conn, app, socksAnswer{})
 		}
 		return l.answer(start, app, stream, headers, preface)
+	}
+}
+
+// heed gives a dial up when the peer leaves meanwhile. The function that it returns must be called after the dial.
+func (l *leg) heed(request *hbone.ServerStream) (settled func()) {
+	if request == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-request.Done():
+			l.cancel(errLeft)
+		case <-over:
+		}
+	})
+	return func() {
+		close(over)
+		watch.Wait()
 	}
 }
 
@@ -199,7 +229,12 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 	stream, err := request.Accept(headers)
 	if err != nil {
 		closeConn(app)
-		return l.failed(start, messages.FailWith(messages.ReasonH2Failed, "h2 failed: ", err), false)
+		select {
+		case <-request.Done():
+			return l.failed(start, left(), false)
+		default:
+			return l.failed(start, messages.FailWith(messages.ReasonH2Failed, "h2 failed: ", err), false)
+		}
 	}
 	l.add(func() { _ = stream.Close() })
 	l.system.Send(l.flow, &messages.Established{DialStart: start, DialEnd: end, At: time.Now()})

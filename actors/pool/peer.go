@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -155,9 +156,14 @@ func (p *peer) grant(ctx actor.Context, w waiter, t *pooled, hit bool) {
 	}
 	self, system := ctx.Self(), p.system
 	key, client := p.key, t.client
+	var returned atomic.Bool // a flow that crashes over the answer may give it back and have it undelivered
 	p.answer(ctx, w, &messages.TunnelAcquired{
 		Tunnel: client, Hit: hit, Queued: w.queued, SetupTrace: t.setupID, SetupSpan: t.setupRef,
-		GiveBack: func() { system.Send(self, &messages.ReleaseTunnel{Key: key, Tunnel: client}) },
+		GiveBack: func() {
+			if returned.CompareAndSwap(false, true) {
+				system.Send(self, &messages.ReleaseTunnel{Key: key, Tunnel: client})
+			}
+		},
 	})
 }
 
