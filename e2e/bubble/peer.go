@@ -101,8 +101,7 @@ func (p *Peer) WantStatus(want int, authority string, headers ...hbone.Header) {
 		p.w.tb.Errorf("CONNECT %s: status %d, want %d", authority, answer.Status, want)
 	}
 	if c != nil {
-		_ = c.Close()
-		p.w.Settle()
+		c.Finish()
 	}
 }
 
@@ -150,4 +149,13 @@ var _ identity.Signer = NoSigner{}
 // Sign refuses.
 func (NoSigner) Sign(context.Context, []byte, messages.Identity) ([]string, error) {
 	return nil, errors.New("the authority is closed")
+}
+
+// SlowSigner is an authority that never answers.
+type SlowSigner struct{}
+
+// Sign waits until ctx ends.
+func (SlowSigner) Sign(ctx context.Context, _ []byte, _ messages.Identity) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
