@@ -90,7 +90,7 @@ type CloseFlow struct {
 // that no change in between is missed.
 type RegisterConnection struct {
 	Direction Direction
-	// Connection and Local are set for inbound connections: what policy was asked about.
+	// Connection and Local are set for inbound connections: what policy was asked about. Local is nil where it was not.
 	Connection Connection
 	Local      *Workload
 	// Src, OriginalDst and ActualDst are shown in the admin dump; OriginalHost is the forwarded host of inbound ones.

@@ -132,7 +132,10 @@ func (p *passage) register(ctx actor.Context) {
 	if p.request != nil {
 		entry.OriginalDst, entry.ActualDst, entry.Protocol = p.rec.OriginalDst, p.request.Dial, p.request.Protocol.String()
 	} else {
-		entry.Connection, entry.Local = p.connection(), p.local
+		entry.Connection = p.connection()
+		if _, decided := p.waypointRule(); !decided { // what policy is not asked about now, it is not asked about later
+			entry.Local = p.local
+		}
 		entry.ActualDst, entry.OriginalHost = p.inbound.Target, p.forwarded.host
 		if !p.entry.Identity.IsZero() {
 			entry.Protocol = "HBONE"

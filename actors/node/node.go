@@ -103,7 +103,7 @@ type node struct {
 	config    Config
 	node      *Node
 	discovery *actor.PID
-	asker     *actor.PID
+	askers    []*actor.PID // who waits for the drain
 }
 
 // Receive takes the root's messages.
@@ -119,6 +119,8 @@ func (n *node) Receive(ctx actor.Context) {
 		n.drain(ctx, m)
 	case *messages.Drained:
 		n.drained(ctx, m)
+	case *kit.Undelivered:
+		n.undelivered(ctx, m)
 	default:
 		kit.Unknown(ctx)
 	}
@@ -157,13 +159,22 @@ func (n *node) stateDelivered(ctx actor.Context) {
 }
 
 func (n *node) drain(ctx actor.Context, m *messages.Drain) {
-	n.asker = ctx.Sender()
+	if asker := ctx.Sender(); asker != nil {
+		n.askers = append(n.askers, asker)
+	}
 	ctx.Request(n.node.pod, m)
 }
 
-func (n *node) drained(ctx actor.Context, m *messages.Drained) {
-	if n.asker != nil {
-		ctx.Send(n.asker, m)
-		n.asker = nil
+// undelivered asks a pod that crashed over the drain again; its restarts get slower while it does.
+func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if drain, ok := m.Message.(*messages.Drain); ok && len(n.askers) > 0 {
+		ctx.Request(n.node.pod, drain)
 	}
+}
+
+func (n *node) drained(ctx actor.Context, m *messages.Drained) {
+	for _, asker := range n.askers {
+		ctx.Send(asker, m)
+	}
+	n.askers = nil
 }
