@@ -124,7 +124,7 @@ func (r Reason) String() string {
 
 // Failure is why a flow failed: a reason and the text that the access log shows (the reference's wording where it
 // has one, spec/dataplane.md §2.12).
-type Failure struct {
+type Failure struct { //nolint:errname // it is a fact about a flow first, and an error second
 	Reason Reason
 	Text   string
 	Err    error // what was underneath, may be nil
