@@ -32,9 +32,14 @@ func (a *Agent) EndedRecords(address string, minimum int) []Record {
 // Transfer moves bytes both ways between the agent and a server in mode Bulk and compares each of them.
 func (a *Agent) Transfer(t Transfer) Transferred {
 	a.tb.Helper()
-	done, err := call[Transferred](a, transferLimit, "transfer", t)
+	done, err := a.TryTransfer(t)
 	a.must(err)
 	return done
+}
+
+// TryTransfer is Transfer, or says what went wrong. It may be called from any goroutine.
+func (a *Agent) TryTransfer(t Transfer) (Transferred, error) {
+	return call[Transferred](a, transferLimit, "transfer", t)
 }
 
 // Many opens many connections at once to a server in mode Double, has each answered, and when all are open has each

@@ -43,6 +43,36 @@ func TestBulkOneWay(t *testing.T) {
 	})
 }
 
+// TestBulkOverOneTunnel moves much over several streams of one tunnel at once: up, down, and both ways.
+func TestBulkOverOneTunnel(t *testing.T) {
+	const streams = 8
+	w := newWorld(t)
+	client, server := w.pod("client", localNode), w.pod("server", remoteNode)
+	w.start()
+	_, via := listen(server, ipv4, agent.Bulk)
+	size := bulkSize() / 4
+	for name, shape := range map[string]agent.Transfer{
+		"up": {Up: size}, "down": {Down: size}, "both ways": {Up: size, Down: size},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failures := make(chan error, streams)
+			for i := range uint64(streams) {
+				transfer := shape
+				transfer.Via, transfer.Seed = via, 2*i
+				go func() {
+					_, err := client.app.TryTransfer(transfer)
+					failures <- err
+				}()
+			}
+			for range streams {
+				if err := <-failures; err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
 // TestManyConnections holds many connections open at once: 2,000 of them over tunnels with 100 streams each.
 func TestManyConnections(t *testing.T) {
 	const connections = 2000

@@ -89,7 +89,7 @@ func environment(c Config) []string {
 		"ENABLE_ORIG_SRC":        "true",
 		"LOG_FORMAT":             "json",
 		"ISTIO_META_DNS_CAPTURE": "false",
-		"GORACE":                 "halt_on_error=1 exitcode=66",
+		"GORACE":                 "halt_on_error=1 exitcode=66 atexit_sleep_ms=0",
 	}
 	for name, value := range c.Env {
 		vars[name] = value
