@@ -33,6 +33,8 @@ type Options struct {
 	Ratio     float64
 	// Network is where connections come from and go to; nil is the kernel's.
 	Network socket.Network
+	// Faults breaks the proxy's actors on purpose (actors/fault); nil leaves them alone.
+	Faults kit.FaultHook
 	// OwnProcess says that the process is this proxy's alone: its limits of descriptors, threads and memory are set.
 	OwnProcess bool
 }
@@ -79,7 +81,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		return nil, err
 	}
 	undo.add(func() { p.closeTelemetry() })
-	p.system = kit.NewSystem(kit.Config{Log: p.telemetry.ActorEvent})
+	p.system = kit.NewSystem(kit.Config{Log: p.telemetry.ActorEvent, Faults: o.Faults})
 	undo.add(func() { p.closeSystem() })
 
 	local, err := localState(c)
