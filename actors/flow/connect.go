@@ -123,9 +123,10 @@ func (t *tunnel) established(m *messages.Established) {
 
 // markDial records the client's CONNECT, or the dial.
 func (t *tunnel) markDial(start, end time.Time, reason messages.Reason) {
-	if t.marks == nil || start.IsZero() {
+	if t.marks == nil || start.IsZero() || t.dialMarked {
 		return
 	}
+	t.dialMarked = true
 	name := messages.SpanDial
 	if t.request != nil && t.request.Protocol != messages.OutboundTCP {
 		name = messages.SpanConnect

@@ -33,6 +33,7 @@ type leg struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	counters *relay.Counters
+	began    time.Time
 
 	mu    sync.Mutex
 	legs  []func() // how to abort each leg that is up
@@ -41,7 +42,7 @@ type leg struct {
 
 func newLeg(t *tunnel, flow *actor.PID) *leg {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &leg{system: t.System, flow: flow, ctx: ctx, cancel: cancel, counters: &t.counters}
+	l := &leg{system: t.System, flow: flow, ctx: ctx, cancel: cancel, counters: &t.counters, began: time.Now()}
 	switch {
 	case t.entry.Conn != nil:
 		conn := t.entry.Conn

@@ -51,7 +51,9 @@ type tunnel struct {
 	granted  *messages.TunnelAcquired
 	setUp    bool
 	over     bool
-	closing  *messages.Failure
+	// dialMarked says that the dial or CONNECT has its span: the peer's spans have it as their parent.
+	dialMarked bool
+	closing    *messages.Failure
 }
 
 // Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
@@ -286,6 +288,9 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 	t.rec.Failure = failure
 	t.refuse(ctx)
 	if !t.setUp {
+		if t.leg != nil {
+			t.markDial(t.leg.began, time.Now(), t.rec.Reason())
+		}
 		t.marks.EndOpen(t.rec.Reason())
 		t.Telemetry.SetupEnded(&t.rec)
 	}
