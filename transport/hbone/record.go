@@ -16,10 +16,12 @@ type record interface {
 	Read(p []byte) (int, error)
 	// Write seals p and keeps it until Flush.
 	Write(p []byte) error
-	// Buffered is how many sealed bytes wait for Flush.
+	// Buffered is how many sealed bytes wait for Flush, without those of a Flush that was not complete. Anybody may ask.
 	Buffered() int
 	// Flush writes what waits; false means that the socket takes no more and the rest is kept.
 	Flush() (bool, error)
+	// Stuck says that a Flush was not complete.
+	Stuck() bool
 	// FlushWaits says that Flush waits for the socket instead of reporting false.
 	FlushWaits() bool
 	// WaitWritable waits until Flush can go on.
@@ -63,6 +65,7 @@ func (r *standardRecord) Wait()                      { r.under.wait() }
 func (r *standardRecord) Read(p []byte) (int, error) { return r.sealed.Read(p) }
 func (r *standardRecord) Buffered() int              { return r.under.buffered() }
 func (r *standardRecord) Flush() (bool, error)       { return r.under.flush() }
+func (r *standardRecord) Stuck() bool                { return r.under.flushing != nil }
 func (r *standardRecord) FlushWaits() bool           { return r.under.waits() }
 func (r *standardRecord) WaitWritable() error        { return r.under.waitWritable() }
 func (r *standardRecord) Close() error               { return r.under.Conn.Close() }

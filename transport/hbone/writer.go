@@ -89,10 +89,16 @@ func (c *conn) drainUnless(idle bool) {
 }
 
 // writeQueue writes until the queue is empty, and gives the role back. It reports false, and keeps the role for the
-// writer goroutine, if the socket takes no more, limit bytes are written, or the sending side is to be ended.
+// writer goroutine, if the socket takes no more, limit bytes are written, or the sending side is to be ended. What is
+// sealed is written before anything else is sealed, so that it stays bounded.
 func (c *conn) writeQueue(limit int) bool {
 	w := &c.writer
 	for {
+		if c.rec.Stuck() || c.rec.Buffered() >= flushAt {
+			if flushed, over := c.flush(); !flushed || limit <= 0 {
+				return over
+			}
+		}
 		c.mu.Lock()
 		if w.closed {
 			c.mu.Unlock()
@@ -106,45 +112,38 @@ func (c *conn) writeQueue(limit int) bool {
 			c.wakeWaiting()
 		}
 		c.mu.Unlock()
-
 		if b != nil {
-			n := b.w - b.r
+			limit -= b.w - b.r
 			err := c.rec.Write(b.bytes())
 			b.Release()
 			if err != nil {
 				c.fail(err)
 				return true
 			}
-			if limit -= n; c.rec.Buffered() < flushAt {
-				continue
-			}
-		}
-		if limit <= 0 && b != nil {
-			return false
-		}
-		flushed, err := c.rec.Flush()
-		if err != nil {
-			c.fail(err)
-			return true
-		}
-		if !flushed {
-			return false
-		}
-		if b != nil {
 			continue
+		}
+		if flushed, over := c.flush(); !flushed {
+			return over
 		}
 		c.mu.Lock()
 		if w.queue.head == nil {
-			if w.last {
-				c.mu.Unlock()
-				return false
-			}
-			w.taken = false
+			last := w.last // the end of the sending side is the writer goroutine's
+			w.taken = last
 			c.mu.Unlock()
-			return true
+			return !last
 		}
 		c.mu.Unlock()
 	}
+}
+
+// flush writes what is sealed. It reports whether the socket took all, and whether the connection failed.
+func (c *conn) flush() (flushed, failed bool) {
+	flushed, err := c.rec.Flush()
+	if err != nil {
+		c.fail(err)
+		return false, true
+	}
+	return flushed, false
 }
 
 // write is the writer goroutine. Each kick hands it the role.

@@ -86,3 +86,55 @@ func TestFramesKeepTheirOrder(t *testing.T) {
 		t.Errorf("%s\nwant %s", text, want)
 	}
 }
+
+// dribble is a socket that takes a little at a time, and watches what waits for it.
+type dribble struct {
+	sink
+	under *Coalescer
+	most  int
+	ended chan struct{}
+}
+
+func (d *dribble) Read([]byte) (int, error) { <-d.ended; return 0, os.ErrClosed }
+func (d *dribble) Close() error {
+	select {
+	case <-d.ended:
+	default:
+		close(d.ended)
+	}
+	return nil
+}
+
+func (d *dribble) TryWrite(p []byte) (int, error) {
+	d.most = max(d.most, d.under.buffered())
+	return min(len(p), 5000), nil
+}
+
+// While a socket takes only a little, nothing more is sealed: the bound is on the queue and must not be evaded.
+func TestSealedBytesAreBounded(t *testing.T) {
+	d := &dribble{ended: make(chan struct{})}
+	c, err := newConn(d, Settings{}.or(ClientDefaults()), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.under = c.rec.(*standardRecord).under
+	go c.run()
+	c.mu.Lock()
+	c.streamWindow, c.sendWindow, c.piece = 1<<28, 1<<28, 1<<20
+	c.mu.Unlock()
+	s, err := c.open(t.Context(), "a:1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		b := TakeBuffer(Buffer128K)
+		if _, err := s.WriteBuffer(b, len(b.Payload())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.fail(os.ErrClosed)
+	<-c.done
+	if d.most > bufferSizes[bufferSealed] {
+		t.Errorf("%d bytes were sealed and not written", d.most)
+	}
+}

@@ -86,8 +86,13 @@ func startTunnel(t testing.TB, n socket.Network, secured bool, cs, ss hbone.Sett
 			acc.done <- Tunnel(upstream, stream, SideUpstream, acc.counters)
 		})
 	})
-	served := make(chan error, 1)
-	go func() { served <- tn.server.Serve() }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := tn.server.Serve(); err != nil {
+			t.Errorf("serving the tunnel: %v", err)
+		}
+	}()
 	var err error
 	if tn.client, err = hbone.NewClient(ca, cs); err != nil {
 		t.Fatal(err)

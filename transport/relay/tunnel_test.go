@@ -107,14 +107,18 @@ func TestTunnelLosesNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tn := startTunnel(t, c.network(), c.secured, c.set, c.set)
 			seeds := make(chan uint64)
+			stop := sync.OnceFunc(func() { close(seeds) })
+			defer stop()
 			var opening sync.Mutex
 			var workers sync.WaitGroup
 			for range 24 {
 				workers.Go(func() {
 					for seed := range seeds {
-						opening.Lock()
-						f := tn.open(t)
-						opening.Unlock()
+						f := func() *flow {
+							opening.Lock()
+							defer opening.Unlock()
+							return tn.open(t)
+						}()
 						if err := f.exchange(t, seed, c.most); err != nil {
 							t.Errorf("flow %d: %v", seed, err)
 						}
@@ -122,9 +126,13 @@ func TestTunnelLosesNothing(t *testing.T) {
 				})
 			}
 			for seed := range uint64(flows() / 4) {
-				seeds <- seed
+				select {
+				case seeds <- seed:
+				case <-tn.client.Done():
+					t.Fatalf("the tunnel ended: %v", tn.client.Err())
+				}
 			}
-			close(seeds)
+			stop()
 			workers.Wait()
 			if n := tn.client.ActiveStreams(); n != 0 {
 				t.Errorf("%d streams are left", n)
