@@ -122,7 +122,7 @@ func (p *pool) terminated(m *actor.Terminated) {
 		return
 	}
 	delete(p.keys, m.Who.Id)
-	if p.peers[key].Equal(m.Who) {
+	if peer := p.peers[key]; peer != nil && peer.Equal(m.Who) { // it may have retired before
 		delete(p.peers, key)
 	}
 }

@@ -139,6 +139,17 @@ func (t *Telemetry) Flush(ctx context.Context) error {
 	return t.provider.flush(ctx)
 }
 
+// Settle waits until every span of what was handed over so far is made and with the direct exporters, or ctx ends.
+func (t *Telemetry) Settle(ctx context.Context) error {
+	if t.provider == nil {
+		return nil
+	}
+	if err := t.worker.flush(ctx); err != nil {
+		return fmt.Errorf("settle spans: %w", err)
+	}
+	return nil
+}
+
 // Shutdown makes and exports what is queued, ends the worker and closes the exporters; what is not out when ctx ends
 // is lost. Calls with records after it still count and log, and make no spans.
 func (t *Telemetry) Shutdown(ctx context.Context) error {

@@ -8,13 +8,18 @@ import (
 	"time"
 )
 
-// pollInterval is how long a poll waits for a line.
-const pollInterval = 200 * time.Millisecond
+const (
+	// quiet is how long nothing must come before what has come is shown.
+	quiet = 200 * time.Millisecond
+	// maxLines bounds the lines that wait to be shown; older ones make room.
+	maxLines = 1000
+)
 
 // accessLog takes a proxy's log, keeps its access-log lines and passes all others on.
 type accessLog struct {
 	mu    sync.Mutex
 	lines []string
+	lost  int
 	news  chan struct{}
 	rest  func(line string)
 }
@@ -31,9 +36,7 @@ func (l *accessLog) Write(p []byte) (int, error) {
 			l.rest(line)
 			continue
 		}
-		l.mu.Lock()
-		l.lines = append(l.lines, line)
-		l.mu.Unlock()
+		l.add(line)
 		select {
 		case l.news <- struct{}{}:
 		default:
@@ -42,17 +45,22 @@ func (l *accessLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (l *accessLog) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lines) >= maxLines {
+		l.lines = l.lines[1:]
+		l.lost++
+	}
+	l.lines = append(l.lines, line)
+}
+
 // next waits for the next line.
 func (l *accessLog) next(ctx context.Context) (string, error) {
 	for {
-		l.mu.Lock()
-		if len(l.lines) > 0 {
-			line := l.lines[0]
-			l.lines = l.lines[1:]
-			l.mu.Unlock()
+		if line, ok := l.pop(); ok {
 			return line, nil
 		}
-		l.mu.Unlock()
 		select {
 		case <-l.news:
 		case <-ctx.Done():
@@ -61,13 +69,30 @@ func (l *accessLog) next(ctx context.Context) (string, error) {
 	}
 }
 
-// poll is next that gives up soon: the empty line means that none came.
-func (l *accessLog) poll(ctx context.Context) (string, error) {
-	soon, cancel := context.WithTimeout(ctx, pollInterval)
-	defer cancel()
-	line, err := l.next(soon)
-	if err != nil && ctx.Err() == nil {
-		return "", nil
+// pop takes the oldest line, if there is one. That some are missing is a line too.
+func (l *accessLog) pop() (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost > 0 {
+		line := fmt.Sprintf("(%d lines came too fast to be shown)", l.lost)
+		l.lost = 0
+		return line, true
 	}
-	return line, err
+	if len(l.lines) == 0 {
+		return "", false
+	}
+	line := l.lines[0]
+	l.lines = l.lines[1:]
+	return line, true
+}
+
+// poll is next that gives up soon: the empty line means that none came.
+func (l *accessLog) poll(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	line, err := l.next(ctx)
+	if err != nil {
+		return ""
+	}
+	return line
 }

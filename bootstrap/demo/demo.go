@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/trace"
@@ -33,34 +34,37 @@ type Options struct {
 
 // demo is a running demo.
 type demo struct {
+	world   world
+	mu      sync.Mutex // guards out: the proxies' logs speak too
 	out     io.Writer
-	tree    *trace.Tree
-	text    *strings.Builder
+	spans   *sightings
+	text    *strings.Builder // what the tree has printed; the demo's own goroutine only
 	proxies [2]*proxy.Proxy
 	logs    [2]*accessLog
-	socks   netip.AddrPort
 }
 
 // Run runs the demo. It returns an error when anything was not as it must be.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error { return run(ctx, o, loopback, calls()) }
+
+func run(ctx context.Context, o Options, w world, all []call) (err error) {
 	caDir, err := os.MkdirTemp("", "troupe-demo-")
 	if err != nil {
-		return err
+		return fmt.Errorf("make a directory for the demo's authority: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(caDir) }()
-	app, err := startApplication(ctx)
+	app, err := startApplication(ctx, w.server)
 	if err != nil {
 		return err
 	}
 	defer app.stop()
 	text := &strings.Builder{}
-	d := &demo{out: o.Out, text: text, tree: trace.NewTree(text), socks: netip.AddrPortFrom(clientIP, 15080)}
+	d := &demo{world: w, out: o.Out, text: text, spans: newSightings(trace.NewTree(text))}
+	defer func() { err = errors.Join(err, d.stop()) }()
 	if err := d.start(ctx, o, caDir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
 	d.introduce()
-	for i, c := range calls() {
+	for i, c := range all {
 		if err := d.show(ctx, i+1, c); err != nil {
 			return fmt.Errorf("%s: %w", c.title, err)
 		}
@@ -76,99 +80,61 @@ func (d *demo) start(ctx context.Context, o Options, caDir string) error {
 	for i, n := range []struct {
 		node, workload string
 		ip             netip.Addr
-	}{{nodeA, "shop/buyer/buyer", clientIP}, {nodeB, "shop/cart-0/cart", serverIP}} {
-		c, err := config.Load(environ(n.node, n.workload, n.ip, caDir), nil, config.ThisHost())
+	}{{nodeA, "shop/buyer/buyer", d.world.client}, {nodeB, "shop/cart-0/cart", d.world.server}} {
+		c, err := config.Load(d.world.environ(n.node, n.workload, n.ip, caDir), []string{"demo"}, config.ThisHost())
 		if err != nil {
-			return err
+			return fmt.Errorf("configure the proxy of %s: %w", n.node, err)
 		}
-		d.logs[i] = newAccessLog(func(line string) { d.say("%s: %s\n", n.node, line) })
+		d.logs[i] = newAccessLog(func(line string) { d.say("%s  %s\n", n.node, fold(line, "        ")) })
 		d.proxies[i], err = proxy.Start(ctx, c, proxy.Options{
-			Out: d.logs[i], Environ: o.Environ, Exporters: []trace.Exporter{d.tree}, Ratio: 1,
+			Out: d.logs[i], Environ: o.Environ, Exporters: []trace.Exporter{d.spans}, Ratio: 1,
 		})
 		if err != nil {
-			return errors.Join(fmt.Errorf("start the proxy of %s (is another demo running?): %w", n.node, err), d.stop())
+			return fmt.Errorf("start the proxy of %s (is another demo running?): %w", n.node, err)
 		}
 	}
-	for _, p := range d.proxies {
+	for i, p := range d.proxies {
 		if err := p.AwaitReady(ctx); err != nil {
-			return errors.Join(err, d.stop())
+			return fmt.Errorf("wait for the proxy of %s: %w", []string{nodeA, nodeB}[i], err)
 		}
 	}
 	return nil
 }
 
+// stop ends both proxies at once.
 func (d *demo) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	var all error
-	for _, p := range d.proxies {
+	var ending sync.WaitGroup
+	var errs [2]error
+	for i, p := range d.proxies {
 		if p != nil {
-			all = errors.Join(all, p.Shutdown(ctx))
+			ending.Go(func() { errs[i] = p.Shutdown(ctx) })
 		}
 	}
-	return all
-}
-
-func (d *demo) introduce() {
-	d.say(`Two nodes on loopback, one mutual-TLS tunnel between them:
-
-  buyer ──SOCKS5──► troupe %s %s ══HBONE══► troupe %s %s ──► cart
-                    outbound 15001/15080            inbound 15008
-
-`, nodeA, clientIP, nodeB, serverIP)
-}
-
-// show makes one call and shows what became of it.
-func (d *demo) show(ctx context.Context, n int, c call) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
-	defer cancel()
-	d.say("── %d. %s: GET http://cart.shop:%d/\n\n", n, c.title, c.port)
-	answer, err := c.make(ctx, d.socks)
-	if err == nil {
-		d.say("result      %s\n", answer)
-	} else {
-		d.say("result      %s\n", err)
-	}
-	outbound, errA := d.logs[0].next(ctx)
-	inbound, errB := d.logs[1].next(ctx)
-	if joined := errors.Join(errA, errB); joined != nil {
-		return joined
-	}
-	d.say("access log  %s\n            %s\n\n", outbound, inbound)
-	for _, p := range d.proxies {
-		if err := p.FlushTraces(ctx); err != nil {
-			return err
-		}
-	}
-	d.text.Reset()
-	if err := d.tree.PrintAll(); err != nil {
-		return err
-	}
-	d.say("%s\n", d.text.String())
-	return c.check(answer, err, outbound, inbound, d.text.String())
-}
-
-// keep stays up and says how to send traffic of one's own.
-func (d *demo) keep(ctx context.Context) {
-	d.say(`
-The nodes stay up until you interrupt them. Send traffic of your own:
-
-  curl --interface %[1]s --socks5 %[2]s http://%[3]s:%[4]d/       allowed
-  curl --interface %[1]s --socks5 %[2]s http://%[3]s:%[5]d/     denied by policy
-  curl http://%[1]s:15000/config_dump                      what node-a knows
-  curl http://%[1]s:15020/metrics                          what node-a has counted
-
-`, clientIP, d.socks, cartVIP, shopPort, adminPort)
-	for ctx.Err() == nil {
-		for i, node := range []string{nodeA, nodeB} {
-			line, err := d.logs[i].poll(ctx)
-			if err == nil && line != "" {
-				d.say("%s  %s\n", node, line)
-			}
-		}
-	}
+	ending.Wait()
+	return errors.Join(errs[:]...)
 }
 
 func (d *demo) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	_, _ = fmt.Fprintf(d.out, format, args...) // there is nowhere else to say it
+}
+
+// settle waits until both nodes have made the spans of all that has ended.
+func (d *demo) settle(ctx context.Context) error {
+	for _, p := range d.proxies {
+		if err := p.SettleTraces(ctx); err != nil {
+			return fmt.Errorf("wait for the spans: %w", err)
+		}
+	}
+	return nil
+}
+
+// printed is what the tree prints, and has printed since it was last called.
+func (d *demo) printed() string {
+	_ = d.spans.PrintAll() // a string builder takes everything
+	defer d.text.Reset()
+	return d.text.String()
 }

@@ -16,14 +16,14 @@ type application struct {
 	ended  chan struct{}
 }
 
-func startApplication(ctx context.Context) (*application, error) {
+func startApplication(ctx context.Context, ip netip.Addr) (*application, error) {
 	a := &application{
 		server: &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(answer)},
 		ended:  make(chan struct{}),
 	}
 	var listeners []net.Listener
 	for _, port := range []uint16{shopTarget, adminTarget} {
-		address := netip.AddrPortFrom(serverIP, port)
+		address := netip.AddrPortFrom(ip, port)
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address.String())
 		if err != nil {
 			for _, open := range listeners {

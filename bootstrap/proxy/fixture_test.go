@@ -31,14 +31,9 @@ const (
 
 var addresses atomic.Uint32
 
-// newIP is a loopback address that nobody else uses: the ports of a proxy are fixed.
-func newIP(t *testing.T) netip.Addr {
-	t.Helper()
-	n := addresses.Add(1)
-	if n > 254 {
-		t.Fatal("too many addresses")
-	}
-	pid := os.Getpid()
+// newIP is a loopback address that no other running test uses: the ports of a proxy are fixed.
+func newIP() netip.Addr {
+	pid, n := os.Getpid(), addresses.Add(1)%254+1
 	return netip.AddrFrom4([4]byte{127, byte(64 + pid>>8&63), byte(pid), byte(n)})
 }
 
@@ -64,7 +59,7 @@ const dnsHost = "echo.test"
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	return &world{
-		t: t, source: newIP(t), tunneled: newIP(t), plain: newIP(t), vip: newIP(t), dnsVIP: newIP(t), caDir: t.TempDir(),
+		t: t, source: newIP(), tunneled: newIP(), plain: newIP(), vip: newIP(), dnsVIP: newIP(), caDir: t.TempDir(),
 	}
 }
 

@@ -119,5 +119,6 @@ func (p *Proxy) AwaitReady(ctx context.Context) error {
 	}
 }
 
-// FlushTraces waits until every span of connections that have ended is exported.
-func (p *Proxy) FlushTraces(ctx context.Context) error { return p.telemetry.Flush(ctx) }
+// SettleTraces waits until the spans of everything that has ended so far are made and with Options.Exporters. Those that
+// the environment names get them in their own time, at the latest when the proxy ends.
+func (p *Proxy) SettleTraces(ctx context.Context) error { return p.telemetry.Settle(ctx) }

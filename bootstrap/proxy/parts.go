@@ -125,7 +125,7 @@ func listen(ctx context.Context, c *config.Config, network socket.Network) ([]po
 		})
 		if err != nil {
 			closeAll(bound)
-			return nil, fmt.Errorf("bind the %s listener to %s (is another proxy running?): %w", e, address, err)
+			return nil, fmt.Errorf("the %s listener (is another proxy running?): %w", e, err)
 		}
 		bound = append(bound, pod.Bound{Entrance: e, Listener: l})
 	}

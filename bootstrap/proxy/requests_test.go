@@ -109,7 +109,7 @@ func TestHostNameBySOCKS5(t *testing.T) {
 	w := newWorld(t)
 	w.node = "local"
 	serveEcho(t, w.tunneled)
-	names, addr := serveNames(t, newIP(t), w.tunneled)
+	names, addr := serveNames(t, newIP(), w.tunneled)
 	w.nameServer = addr
 	w.start("tunneled", w.tunneled)
 	client := w.start("source", w.source)
@@ -125,7 +125,7 @@ func TestHostNameBySOCKS5(t *testing.T) {
 func TestOnDemandDNS(t *testing.T) {
 	w := newWorld(t)
 	serveEcho(t, w.plain)
-	names, addr := serveNames(t, newIP(t), w.plain)
+	names, addr := serveNames(t, newIP(), w.plain)
 	w.nameServer = addr
 	client := w.start("source", w.source)
 	for range 2 {
