@@ -140,6 +140,17 @@ func (r *Recorder) Event(s SpanRef, name string, attrs ...Attr) {
 	r.events = append(r.events, EventMark{Span: s, At: time.Since(r.Start), Name: name, Attrs: attrs})
 }
 
+// EventAt is Event for what happened earlier: at an offset from the recorder's start.
+func (r *Recorder) EventAt(s SpanRef, at time.Duration, name string, attrs ...Attr) {
+	if r == nil || s == NoSpan {
+		return
+	}
+	n := len(r.events)
+	if r.Event(s, name, attrs...); len(r.events) > n {
+		r.events[n].At = at
+	}
+}
+
 // Attr records an attribute of a span.
 func (r *Recorder) Attr(s SpanRef, a Attr) {
 	if r == nil || s == NoSpan || len(r.attrs) >= maxEvents {

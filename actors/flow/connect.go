@@ -99,7 +99,7 @@ func (t *tunnel) began(s messages.SpanRef) time.Duration {
 }
 
 // established ends the set-up: bytes flow already, the trace of the set-up can go out.
-func (t *tunnel) established(m *messages.Established) {
+func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	if t.over || t.setUp {
 		return
 	}
@@ -114,6 +114,7 @@ func (t *tunnel) established(m *messages.Established) {
 	}
 	t.open()
 	t.timer.Stop()
+	t.markFaults(ctx)
 	t.setUp = true
 	t.marks.EndOpen(messages.ReasonNone)
 	t.Telemetry.SetupEnded(&t.rec)

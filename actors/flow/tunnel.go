@@ -84,7 +84,7 @@ func (t *tunnel) Receive(ctx actor.Context) {
 	case *messages.TunnelAcquired:
 		t.tunnelAcquired(ctx, m)
 	case *messages.Established:
-		t.established(m)
+		t.established(ctx, m)
 	case *messages.EstablishFailed:
 		t.establishFailed(ctx, m)
 	case *messages.Finished:
@@ -287,6 +287,7 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 	}
 	t.rec.Failure = failure
 	t.refuse(ctx)
+	t.markFaults(ctx)
 	if !t.setUp {
 		if t.leg != nil {
 			t.markDial(t.leg.began, time.Now(), t.rec.Reason())

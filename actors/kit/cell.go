@@ -106,6 +106,15 @@ func (c *cell) UserMessageCount() int { return int(c.depth.Load()) }
 
 func (c *cell) target() Target { return Target{Role: c.role.name, PID: c.pid} }
 
+// targetOf is target with the sender of a message's envelope, which may be nil.
+func (c *cell) targetOf(env *actor.MessageEnvelope) Target {
+	t := c.target()
+	if env != nil {
+		t.Sender = env.Sender
+	}
+	return t
+}
+
 // cellOf is the cell of the actor that handles ctx's message.
 func cellOf(ctx actor.Context) *cell {
 	c, ok := ctx.Actor().(*cell)

@@ -9,6 +9,9 @@ func (c *cell) Receive(ctx actor.Context) {
 	case *actor.Started:
 		c.restarting = false
 		c.actor = c.make()
+		if c.sys.hooks != nil {
+			c.sys.hooks.starting(c)
+		}
 		c.actor.Receive(ctx)
 	case *actor.Restarting:
 		c.guard(ctx)

@@ -116,7 +116,7 @@ func (c *cell) handle(msg any, generation uint32) {
 		}
 	}
 	if c.sys.hooks != nil {
-		c.sys.hooks.handling(c, body)
+		c.sys.hooks.handling(c, msg, body)
 	}
 	c.invoker.InvokeUserMessage(msg)
 }
@@ -159,6 +159,9 @@ func (c *cell) settle() {
 func (c *cell) finish() (more bool) {
 	c.settle()
 	c.actor, c.belongings = nil, nil
+	if c.sys.hooks != nil {
+		c.sys.hooks.stopped(c)
+	}
 	// The parent's list of children may keep the PID for long: this makes it forget the mailbox.
 	c.sys.actors.Root.Stop(c.pid)
 	if c.done != nil {

@@ -76,9 +76,6 @@ func NewSystem(cfg Config) *System {
 		s.chance = rand.Float64
 	}
 	s.start = s.clock()
-	if cfg.Faults != nil || cfg.Scheduler != nil {
-		s.hooks = &hooks{faults: cfg.Faults, scheduler: cfg.Scheduler}
-	}
 	s.guardian = newStrategy(s, cfg.Roots, nil, true)
 	s.children = newStrategy(s, Supervision{}, nil, false)
 	s.roles.limit = maxRoles
@@ -88,6 +85,7 @@ func NewSystem(cfg Config) *System {
 	// message; ours replace them.
 	s.actors.EventStream = eventstream.NewEventStream()
 	s.actors.EventStream.Subscribe(s.onEvent)
+	s.hooks = newHooks(s, cfg)
 	return s
 }
 
@@ -188,10 +186,12 @@ func (s *System) Shutdown(ctx context.Context) error {
 			for _, c := range roots[:i] {
 				s.actors.Root.Stop(c.pid)
 			}
+			s.hooks.shutdown()
 			return fmt.Errorf("stop root actors %s: %w", s.living(), ctx.Err())
 		}
 	}
 	s.delays.stop()
+	s.hooks.shutdown()
 	s.closing.Store(true)
 	for s.running.Load() != 0 {
 		select {
@@ -228,7 +228,17 @@ func (s *System) end() {
 	}
 }
 
+// Work calls do, and Shutdown waits for it: for goroutines that are nobody's own, such as a timer's.
+func (s *System) Work(do func()) {
+	s.begin()
+	defer s.end()
+	do()
+}
+
 func (s *System) emit(e Event) {
+	if s.hooks != nil {
+		s.hooks.event(e)
+	}
 	if s.log != nil {
 		s.log(e)
 	}

@@ -37,6 +37,7 @@ func (t *Telemetry) closeSpan(r *messages.Record, c *relay.Counters, now time.Ti
 		if f.Failure != nil {
 			m.text = f.Failure.Text
 		}
+		f.marksOf(0, &m) // what was marked since the set-up was over
 		t.place(&m, &f.Record, kept, now)
 		if !previous.IsZero() {
 			m.links = append(m.links, link(previous.trace, previous.span))
