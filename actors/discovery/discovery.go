@@ -26,8 +26,9 @@ type State struct {
 
 // Config is what discovery needs.
 type Config struct {
-	// State is the local source's.
-	State State
+	// State is the local source's. Source, where set, is asked at each delivery instead, on the actor's goroutine.
+	State  State
+	Source func() State
 	// Workloads, Services and Policies are the stores; Node hears when the first delivery is complete.
 	Workloads, Services, Policies, Node *actor.PID
 }
@@ -126,20 +127,28 @@ func (d *discovery) applied(ctx actor.Context) {
 	}
 }
 
+// state is what is to be delivered now.
+func (d *discovery) state() State {
+	if d.config.Source != nil {
+		return d.config.Source()
+	}
+	return d.config.State
+}
+
 func (d *discovery) deliverWorkloads(ctx actor.Context) int {
-	return deliver(d.config.State.Workloads, func(part []messages.WorkloadUpdate, first, more bool) {
+	return deliver(d.state().Workloads, func(part []messages.WorkloadUpdate, first, more bool) {
 		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Set: part, Reset: first, More: more})
 	})
 }
 
 func (d *discovery) deliverPolicies(ctx actor.Context) int {
-	return deliver(d.config.State.Policies, func(part []*messages.Authorization, first, more bool) {
+	return deliver(d.state().Policies, func(part []*messages.Authorization, first, more bool) {
 		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Set: part, Reset: first, More: more})
 	})
 }
 
 func (d *discovery) deliverServices(ctx actor.Context) int {
-	return deliver(d.config.State.Services, func(part []messages.ServiceUpdate, first, more bool) {
+	return deliver(d.state().Services, func(part []messages.ServiceUpdate, first, more bool) {
 		ctx.Request(d.config.Services, &messages.UpdateServices{Set: part, Reset: first, More: more})
 	})
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -25,8 +26,9 @@ type Config struct {
 	System *kit.System
 	// State configures the stores: Node, Random, Resolver and Counters are given.
 	State state.Config
-	// Local is the state that is delivered.
-	Local discovery.State
+	// Local is the state that is delivered; Source, where set, is asked for it at each delivery instead.
+	Local  discovery.State
+	Source func() discovery.State
 	// Identity configures the certificates.
 	Identity identity.Config
 	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it.
@@ -45,6 +47,8 @@ type Node struct {
 	pod    *actor.PID
 	admin  *actor.PID
 	stores flow.Stores
+	// restarting says that the root crashed: what it stops comes back.
+	restarting atomic.Bool
 }
 
 // Start spawns the node's actors. It takes over the pod's listeners.
@@ -58,9 +62,13 @@ func Start(c Config) (*Node, error) {
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
 		},
 	}
+	c.Pod.Flow.System, c.Pod.Flow.Stores, c.Pod.Returns = c.System, n.stores, &n.restarting
+	podSpec := pod.Spec(c.Pod)
 	root, err := c.System.SpawnRoot(kit.Spec{
 		Role: RoleNode, Capacity: 1024, Supervision: restart,
-		New: func() actor.Actor { return &node{config: c, node: n, discovery: child(discovery.RoleDiscovery)} },
+		New: func() actor.Actor {
+			return &node{config: c, node: n, podSpec: podSpec, discovery: child(discovery.RoleDiscovery)}
+		},
 	}, RoleNode)
 	if err != nil {
 		return nil, fmt.Errorf("start the node: %w", err)
@@ -102,6 +110,7 @@ func (n *Node) Drain(ctx context.Context, mode messages.DrainMode, deadline time
 type node struct {
 	config    Config
 	node      *Node
+	podSpec   kit.Spec // the same for all lives of the pod: it has its doors
 	discovery *actor.PID
 	askers    []*actor.PID // who waits for the drain
 }
@@ -121,12 +130,15 @@ func (n *node) Receive(ctx actor.Context) {
 		n.drained(ctx, m)
 	case *kit.Undelivered:
 		n.undelivered(ctx, m)
+	case *actor.Restarting:
+		n.node.restarting.Store(true)
 	default:
 		kit.Unknown(ctx)
 	}
 }
 
 func (n *node) started(ctx actor.Context) {
+	n.node.restarting.Store(false)
 	c, stores := n.config, n.node.stores
 	c.State.Discovery = func() *actor.PID { return n.discovery }
 	c.State.Services = func() *actor.PID { return stores.Services }
@@ -137,10 +149,9 @@ func (n *node) started(ctx actor.Context) {
 	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)
 	n.spawn(ctx, state.NameStore(c.State), state.RoleNames)
 	n.spawn(ctx, identity.Spec(c.Identity), identity.RoleCertificates)
-	c.Pod.Flow.System, c.Pod.Flow.Stores = c.System, stores
-	n.spawn(ctx, pod.Spec(c.Pod), pod.RolePod+"/"+c.PodUID)
+	n.spawn(ctx, n.podSpec, pod.RolePod+"/"+c.PodUID)
 	n.spawn(ctx, discovery.Spec(discovery.Config{
-		State: c.Local, Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
+		State: c.Local, Source: c.Source, Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
 	}), discovery.RoleDiscovery)
 }
 
@@ -152,7 +163,7 @@ func (n *node) spawn(ctx actor.Context, spec kit.Spec, name string) {
 
 // stateDelivered opens the doors.
 func (n *node) stateDelivered(ctx actor.Context) {
-	ctx.Send(n.node.pod, &messages.StartAccepting{})
+	ctx.Request(n.node.pod, &messages.StartAccepting{})
 	for _, task := range n.config.ReadyTasks {
 		ctx.Send(n.node.admin, &messages.TaskCompleted{Name: task})
 	}
@@ -165,10 +176,11 @@ func (n *node) drain(ctx actor.Context, m *messages.Drain) {
 	ctx.Request(n.node.pod, m)
 }
 
-// undelivered asks a pod that crashed over the drain again; its restarts get slower while it does.
+// undelivered tells a pod that crashed over it once more to open or to drain; its restarts get slower while it does.
 func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	if drain, ok := m.Message.(*messages.Drain); ok && len(n.askers) > 0 {
-		ctx.Request(n.node.pod, drain)
+	switch m.Message.(type) {
+	case *messages.StartAccepting, *messages.Drain:
+		ctx.Request(n.node.pod, m.Message)
 	}
 }
 

@@ -19,20 +19,19 @@ const RoleListener = "listener"
 // away. It is closed when the pod drains or ends.
 type door struct {
 	Bound
-	// open says that the first state has arrived. Only the living listener touches it.
-	open bool
+	// open says that the first state has arrived and no drain has begun.
+	open atomic.Bool
 	// accepting says that a goroutine accepts; there is never more than one.
 	accepting atomic.Bool
 }
 
 // listener owns a door.
 type listener struct {
-	system   *kit.System
-	door     *door
-	pod      *actor.PID
-	log      Log
-	ending   *atomic.Bool // of the pod
-	draining bool
+	system *kit.System
+	door   *door
+	pod    *actor.PID
+	log    Log
+	ending *atomic.Bool // of the pod
 }
 
 func listenerSpec(system *kit.System, d *door, pod *actor.PID, log Log, ending *atomic.Bool) kit.Spec {
@@ -46,9 +45,7 @@ func listenerSpec(system *kit.System, d *door, pod *actor.PID, log Log, ending *
 func (l *listener) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Started:
-		if l.door.open { // an earlier life did
-			l.startAccepting(ctx)
-		}
+		l.startAccepting(ctx) // an earlier life may have been told to
 	case *messages.StartAccepting:
 		l.startAccepting(ctx)
 	case *messages.Drain:
@@ -62,10 +59,9 @@ func (l *listener) Receive(ctx actor.Context) {
 	}
 }
 
-// startAccepting starts the goroutine that accepts, unless that of an earlier life still does.
+// startAccepting starts the goroutine that accepts where the door is open, unless that of an earlier life still does.
 func (l *listener) startAccepting(ctx actor.Context) {
-	l.door.open = true
-	if l.draining || !l.door.accepting.CompareAndSwap(false, true) {
+	if !l.door.open.Load() || !l.door.accepting.CompareAndSwap(false, true) {
 		return
 	}
 	system, door, pod, log := l.system, l.door, l.pod, l.log
@@ -78,11 +74,8 @@ func (l *listener) startAccepting(ctx actor.Context) {
 
 // close ends the listening socket at once: that is what lets a successor take over (spec/ops.md §2.5).
 func (l *listener) close() {
-	if l.draining {
-		return
-	}
-	l.draining, l.door.open = true, false
-	_ = l.door.Listener.Close() // an earlier life may have done so
+	l.door.open.Store(false)
+	_ = l.door.Listener.Close() // a second time it only says so
 }
 
 // accept hands every connection to the pod until the listener closes. Errors pause it, so that a lack of descriptors

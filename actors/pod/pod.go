@@ -31,6 +31,9 @@ type Config struct {
 	Handshake  time.Duration
 	Log        Log
 	StartsOpen bool
+	// Returns is set while the pod's parent restarts, and the pod with it: its doors stay open for its next life. Nil means
+	// that the pod never returns once it is stopped.
+	Returns *atomic.Bool
 }
 
 // Bound is a listening socket and the door it is.
@@ -87,7 +90,8 @@ func Spec(c Config) kit.Spec {
 	}
 	doors := make([]*door, len(c.Listeners))
 	for i, b := range c.Listeners {
-		doors[i] = &door{Bound: b, open: c.StartsOpen}
+		doors[i] = &door{Bound: b}
+		doors[i].open.Store(c.StartsOpen)
 	}
 	return kit.Spec{
 		Role: RolePod, Capacity: podCapacity, Run: kit.CallerRuns(),
@@ -122,7 +126,7 @@ func (p *pod) Receive(ctx actor.Context) {
 	case *actor.Terminated:
 		p.terminated(ctx, m)
 	case *actor.Stopping:
-		p.ending.Store(true)
+		p.ending.Store(p.config.Returns == nil || !p.config.Returns.Load())
 	default:
 		kit.Unknown(ctx)
 	}
@@ -149,7 +153,8 @@ func (p *pod) started(ctx actor.Context) {
 }
 
 func (p *pod) startAccepting(ctx actor.Context) {
-	for _, l := range p.listeners {
+	for i, l := range p.listeners {
+		p.doors[i].open.Store(true)
 		ctx.Send(l, &messages.StartAccepting{})
 	}
 }
