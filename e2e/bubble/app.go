@@ -130,7 +130,7 @@ func (n *Node) DialSOCKS(addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{Conn: c.(socket.Conn), w: n.w}, nil
+	return &Conn{Conn: c.(socket.Conn), w: n.w}, c.SetDeadline(time.Time{})
 }
 
 // plainDialer is a host as the SOCKS5 client wants it.
@@ -138,7 +138,11 @@ type plainDialer struct{ host *memnet.Host }
 
 // Dial opens a connection to an address.
 func (d plainDialer) Dial(_, addr string) (net.Conn, error) {
-	return d.host.Dial(context.Background(), netip.MustParseAddrPort(addr), socket.DialOptions{})
+	c, err := d.host.Dial(context.Background(), netip.MustParseAddrPort(addr), socket.DialOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.SetDeadline(time.Now().Add(patience))
 }
 
 // Say sends text and fails the test when it can't.

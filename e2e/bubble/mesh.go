@@ -56,7 +56,8 @@ func (w Workload) build() messages.WorkloadUpdate {
 	return u
 }
 
-func (m Mesh) state() discovery.State {
+// State is the mesh as discovery delivers it.
+func (m Mesh) State() discovery.State {
 	s := discovery.State{Policies: m.Policies}
 	for _, w := range m.Workloads {
 		s.Workloads = append(s.Workloads, w.build())

@@ -63,7 +63,7 @@ func (w *World) StartWith(name string, o Options) *Node {
 	n.startTelemetry(o)
 	n.System = kit.NewSystem(kit.Config{
 		Log:    func(e kit.Event) { n.Events.add(e); n.telemetry.ActorEvent(e) },
-		Faults: o.Faults,
+		Faults: o.Faults, Scheduler: o.Scheduler, Chance: chance(o, drawsRestarts),
 	})
 	mesh := w.mesh
 	if o.Mesh != nil {
@@ -76,9 +76,10 @@ func (w *World) StartWith(name string, o Options) *Node {
 	var err error
 	n.Node, err = node.Start(node.Config{
 		System:   n.System,
-		State:    state.Config{Resolver: resolver.New(resolver.Config{})},
-		Local:    mesh.state(),
-		Identity: identity.Config{Signer: signer},
+		State:    state.Config{Resolver: resolver.New(resolver.Config{}), Random: source(o, drawsEndpoints)},
+		Local:    mesh.State(),
+		Source:   o.Source,
+		Identity: identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
 		Pod:      n.podConfig(o),
 		PodUID:   name,
 		Admin:    admin.Deps{Log: n.logs, Start: time.Now()},
@@ -102,6 +103,9 @@ func (n *Node) startTelemetry(o Options) {
 	}
 	n.logs = logs.New(n.log, logs.Plain, filter)
 	options := trace.Options{Logs: n.logs}
+	if o.Seed != 0 {
+		options.Seed = &[2]uint64{o.Seed, drawsIDs}
+	}
 	if !o.Untraced {
 		n.spans = tracetest.NewInMemoryExporter()
 		options.Provider, err = trace.NewProvider(trace.ProviderOptions{Direct: []trace.Exporter{n.spans}, Ratio: 1})

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/pod"
@@ -33,13 +34,19 @@ type World struct {
 // New makes a world whose workloads each have a host and no node yet. It must be called inside a bubble.
 func New(tb testing.TB, m Mesh) *World {
 	tb.Helper()
+	return NewOn(tb, m, memnet.Options{Link: memnet.Link{Latency: time.Millisecond}})
+}
+
+// NewOn is New on a network of one's own.
+func NewOn(tb testing.TB, m Mesh, o memnet.Options) *World {
+	tb.Helper()
 	authority, err := mtls.NewAuthority(mtls.AuthorityOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	w := &World{
 		tb: tb, mesh: m, authority: authority, hosts: map[string]*memnet.Host{},
-		net: memnet.New(memnet.Options{Link: memnet.Link{Latency: time.Millisecond}}),
+		net: memnet.New(o),
 	}
 	for _, wl := range m.Workloads {
 		var addrs []netip.Addr
@@ -110,6 +117,12 @@ type Options struct {
 	Signer identity.Signer
 	// Untraced turns tracing off.
 	Untraced bool
+	// Scheduler decides when each message is delivered.
+	Scheduler kit.Scheduler
+	// Seed, unless zero, is where all chance of the node's comes from, but for that of crypto.
+	Seed uint64
+	// Source, where set, is asked for the state at each delivery to a store, instead of the mesh.
+	Source func() discovery.State
 	// Bare leaves the host's traffic as it is: nothing is redirected to the node.
 	Bare bool
 }
