@@ -39,9 +39,11 @@ func TestShutdown(t *testing.T) {
 
 func TestShutdownByTheAdminPage(t *testing.T) {
 	w := newWorld(t)
+	signals := CatchSignals()
+	defer signals.Release()
 	p := w.start("source", w.source)
 	ended := make(chan error, 1)
-	go p.once.Do(func() { ended <- RunUntilSignal(p.Proxy) })
+	go p.once.Do(func() { ended <- signals.Run(p.Proxy) })
 	if status, _ := p.get(http.MethodGet, 15000, "/quitquitquit"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: status %d", status)
 	}

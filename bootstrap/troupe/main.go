@@ -54,11 +54,13 @@ func serve(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	signals := proxy.CatchSignals()
+	defer signals.Release()
 	p, err := proxy.Start(context.Background(), c, proxy.Options{Out: out, Environ: os.Environ(), OwnProcess: true})
 	if err != nil {
 		return err
 	}
-	return proxy.RunUntilSignal(p)
+	return signals.Run(p)
 }
 
 // show runs the demo; an interrupt ends it.
