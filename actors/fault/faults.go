@@ -106,6 +106,7 @@ func (f *Faults) Handling(to kit.Target, msg any) {
 	if f.over.Load() {
 		return
 	}
+	to.Sender = f.losses.asker(to.Sender)
 	for _, p := range f.probes.all() {
 		p.see(to, msg)
 	}

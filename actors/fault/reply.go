@@ -2,6 +2,7 @@ package fault
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -9,7 +10,8 @@ import (
 	"github.com/troupe-mesh/troupe/actors/kit"
 )
 
-// LoseReply lets the messages arrive, and loses the first reply to each. Messages that nobody waits for an answer to pass.
+// LoseReply lets the messages arrive, and loses the first reply to each. It is only about messages whose sender waits for
+// an answer.
 //
 // For a question (one with a QuestionID other than 0) asked by an actor, the reply is the first message to that actor
 // which answers it (with the same AnswerID), whenever it comes; the actor asked still sees who asks. For all others it
@@ -20,8 +22,10 @@ import (
 // strikes when the reply is lost, not before.
 func (s *Selector[T]) LoseReply() *Rule {
 	r := s.make(LoseReply, "LoseReply()")
+	is := r.is
+	r.is = func(to kit.Target, msg any) bool { return to.Sender != nil && is(to, msg) }
 	return r.onWay(func(d delivery, selected bool) bool {
-		if !selected || d.to.Sender == nil {
+		if !selected {
 			return false
 		}
 		body, ok := r.faults.losses.expect(r, d)
@@ -79,7 +83,7 @@ func (l *losses) expect(r *Rule, d delivery) (any, bool) {
 	}
 	l.made++
 	s := &standIn{rule: r, system: system, asker: d.to.Sender}
-	s.pid, _ = registry.Add(s, "fault/reply/"+strconv.FormatUint(l.made, 10))
+	s.pid, _ = registry.Add(s, standInPrefix+strconv.FormatUint(l.made, 10))
 	l.standIns[s] = struct{}{}
 	return &actor.MessageEnvelope{Message: d.msg, Sender: s.pid}, true
 }
@@ -105,6 +109,21 @@ func (l *losses) lose(to kit.Target, msg any) bool {
 	r.strike(to, msg)
 	kit.Undeliver(msg)
 	return true
+}
+
+// asker is who waits for the answer when sender is a stand-in, and sender otherwise.
+func (l *losses) asker(sender *actor.PID) *actor.PID {
+	if sender == nil || !strings.HasPrefix(sender.Id, standInPrefix) {
+		return sender
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.standIns {
+		if s.pid.Id == sender.Id {
+			return s.asker
+		}
+	}
+	return sender
 }
 
 // forget takes a stand-in out that has done its work.

@@ -8,6 +8,9 @@ import (
 	"github.com/troupe-mesh/troupe/actors/kit"
 )
 
+// standInPrefix begins the names of stand-ins.
+const standInPrefix = "fault/reply/"
+
 // standIn is the address to which one reply goes that is lost; everything else it passes on.
 type standIn struct {
 	rule   *Rule
