@@ -3,6 +3,7 @@ package fault
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,16 +113,22 @@ func (p *Probe[T]) instead() []string {
 	return append(lines, p.faults.struck())
 }
 
+// maxStruck is how many rules a failure text names.
+const maxStruck = 8
+
 // struck says in one line which rules have struck.
 func (f *Faults) struck() string {
-	line := ""
+	var lines []string
 	for _, r := range f.Report().Rules {
 		if r.Injected > 0 {
-			line += fmt.Sprintf(", %d by %s", r.Injected, r.Rule)
+			lines = append(lines, fmt.Sprintf("%d by %s", r.Injected, r.Rule))
 		}
 	}
-	if line == "" {
+	if len(lines) == 0 {
 		return "no fault was injected"
 	}
-	return "faults injected: " + line[2:]
+	if n := len(lines) - maxStruck; n > 0 {
+		lines = append(lines[:maxStruck], fmt.Sprintf("others by %d more rules", n))
+	}
+	return "faults injected: " + strings.Join(lines, ", ")
 }
