@@ -37,13 +37,13 @@ func (c *conn) Close() error {
 	switch {
 	case c.wasReset():
 	case c.readable():
-		c.other.resetBy(later(c.out.last, time.Now().Add(c.link.Latency)))
+		c.other.resetBy(later(c.out.last, time.Now().Add(c.delay())))
 	default:
 		if !c.out.ended {
 			c.out.sendEnd(c.link)
 		}
 		if len(c.in.segments) > 0 {
-			c.other.resetBy(c.in.segments[0].due.Add(c.link.Latency))
+			c.other.resetBy(c.in.segments[0].due.Add(c.delay()))
 		}
 	}
 	c.release()
@@ -64,10 +64,13 @@ func (c *conn) Abort() error {
 func (c *conn) abort() {
 	if !c.wasReset() {
 		c.out.dropUnsent(c.link)
-		c.other.resetBy(time.Now().Add(c.link.Latency))
+		c.other.resetBy(time.Now().Add(c.delay()))
 	}
 	c.release()
 }
+
+// delay is how long what this end sends is under way.
+func (c *conn) delay() time.Duration { return c.link.Latency + c.out.skew }
 
 // release gives up what this end holds, and the connection when both ends are closed.
 func (c *conn) release() {

@@ -156,8 +156,8 @@ func (c *conn) push(p []byte) int {
 	}
 	due := c.out.send(p, c.link)
 	if c.other.closed {
-		*c.out = stream{free: c.out.free, last: c.out.last, ended: c.out.ended, end: c.out.end}
-		c.resetBy(due.Add(c.link.Latency))
+		*c.out = stream{skew: c.out.skew, free: c.out.free, last: c.out.last, ended: c.out.ended, end: c.out.end}
+		c.resetBy(due.Add(c.link.Latency + c.in.skew))
 		return len(p)
 	}
 	c.other.changed.notify()

@@ -50,6 +50,7 @@ func (h *Host) connect(ctx context.Context, addr netip.AddrPort, asked netip.Add
 		asked = netip.Addr{}
 	}
 	deadline := time.Now().Add(n.options.DialTimeout)
+	_, skew := n.number()
 	var answer time.Time // when it comes, if nothing happens meanwhile
 	for {
 		switch {
@@ -69,7 +70,7 @@ func (h *Host) connect(ctx context.Context, addr netip.AddrPort, asked netip.Add
 			continue
 		}
 		if answer.IsZero() {
-			answer = time.Now().Add(2 * link.Latency)
+			answer = time.Now().Add(2*link.Latency + skew)
 		}
 		if time.Now().Before(answer) {
 			n.wait(ctx, &n.changed, earlier(answer, deadline))
@@ -140,13 +141,12 @@ func (h *Host) open(link *link, l *listener, r route, source, addr netip.AddrPor
 	server := &conn{net: n, host: r.host, link: link, local: r.local, peer: source, original: r.original, in: up, out: down}
 	client.other, server.other = server, client
 	for _, c := range []*conn{client, server} {
-		n.serial++
-		c.serial = n.serial
+		c.serial, c.out.skew = n.number()
 		n.conns[c] = struct{}{}
 	}
 	h.ports[source.Port()] = struct{}{}
 	l.taken++
-	l.queue = append(l.queue, arrival{server, time.Now().Add(link.Latency)})
+	l.queue = append(l.queue, arrival{server, time.Now().Add(client.delay())})
 	l.changed.notify()
 	return client
 }

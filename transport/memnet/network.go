@@ -26,6 +26,10 @@ type Options struct {
 	Buffer int
 	// Backlog is how many connections wait to be accepted; dials beyond it get no answer. 0 means DefaultBacklog.
 	Backlog int
+	// Skew, where set, is a further latency of what one end of a connection sends, and of a dial, by a number that each
+	// has of its own. Where the skews differ no news of two connections arrives at the same instant, so that who comes
+	// first is the network's choice and not that of whoever runs the goroutines.
+	Skew func(number uint64) time.Duration
 	// DialTimeout bounds a dial; 0 means socket.DefaultDialTimeout.
 	DialTimeout time.Duration
 	// Warn, where set, is told of sources that could not be preserved.
@@ -111,7 +115,7 @@ func (n *Network) Heal(a, b *Host) {
 	l.cut = false
 	now := time.Now()
 	for _, c := range n.between(a, b) {
-		c.resend(l.since, now.Add(l.Latency))
+		c.resend(l.since, now.Add(l.Latency+c.in.skew))
 		c.changed.notify()
 	}
 	n.changed.notify()
@@ -124,9 +128,18 @@ func (n *Network) Reset(a, b *Host) int {
 	defer n.mu.Unlock()
 	ends := n.between(a, b)
 	for _, c := range ends {
-		c.resetBy(time.Now())
+		c.resetBy(time.Now().Add(c.in.skew))
 	}
 	return len(ends) / 2
+}
+
+// number is a new number and its skew; the caller holds the lock.
+func (n *Network) number() (uint64, time.Duration) {
+	n.serial++
+	if n.options.Skew == nil {
+		return n.serial, 0
+	}
+	return n.serial, n.options.Skew(n.serial)
 }
 
 // Open is how many ends of connections are open, those that wait to be accepted included.

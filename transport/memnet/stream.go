@@ -14,11 +14,12 @@ type segment struct {
 // stream is one direction of a connection: what its receiving end has not read yet, arrived or under way.
 type stream struct {
 	segments []segment
-	size     int       // bytes in segments
-	free     time.Time // when the wire takes the next byte
-	last     time.Time // when the last thing sent is due, so that nothing overtakes
-	ended    bool      // FIN was sent
-	end      time.Time // and is due then
+	size     int           // bytes in segments
+	free     time.Time     // when the wire takes the next byte
+	last     time.Time     // when the last thing sent is due, so that nothing overtakes
+	skew     time.Duration // on top of the link's latency
+	ended    bool          // FIN was sent
+	end      time.Time     // and is due then
 }
 
 // send puts p on the wire and returns when it is due.
@@ -30,7 +31,7 @@ func (s *stream) send(p []byte, l *link) time.Time {
 		}
 		p = p[len(part):]
 		s.free = later(s.free, time.Now()).Add(l.transmission(len(part)))
-		s.last = later(s.last, l.due(s.free.Add(l.Latency)))
+		s.last = later(s.last, l.due(s.free.Add(l.Latency+s.skew)))
 		s.size += len(part)
 		if n := len(s.segments); n > 0 && s.segments[n-1].due.Equal(s.last) {
 			s.segments[n-1].data = append(s.segments[n-1].data, part...)
@@ -44,7 +45,7 @@ func (s *stream) send(p []byte, l *link) time.Time {
 // sendEnd sends FIN behind everything.
 func (s *stream) sendEnd(l *link) {
 	s.ended = true
-	s.last = later(s.last, l.due(later(s.free, time.Now()).Add(l.Latency)))
+	s.last = later(s.last, l.due(later(s.free, time.Now()).Add(l.Latency+s.skew)))
 	s.end = s.last
 }
 
@@ -87,7 +88,7 @@ func (s *stream) read(p []byte, l *link) int {
 // dropUnsent forgets what has not yet gone out on the wire, or was lost in a partition: a sender that resets does
 // not send it again. The end goes too, so that what was lost doesn't look complete.
 func (s *stream) dropUnsent(l *link) {
-	sent := l.horizon().Add(l.Latency)
+	sent := l.horizon().Add(l.Latency + s.skew)
 	s.ended = s.ended && !s.end.After(sent)
 	for n := len(s.segments); n > 0 && s.segments[n-1].due.After(sent); n-- {
 		s.size -= len(s.segments[n-1].data)
