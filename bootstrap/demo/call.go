@@ -85,7 +85,7 @@ func (c call) make(ctx context.Context, w world) (string, error) {
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return "", err //nolint:wrapcheck // it says all: GET, URL and way
+		return "", err // it says all: GET, URL and way
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))

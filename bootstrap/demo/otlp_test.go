@@ -103,6 +103,7 @@ func TestTracesGoToACollectorAsWell(t *testing.T) {
 }
 
 func TestADeadCollectorHurtsNobody(t *testing.T) {
+	t.Parallel()
 	// A reserved port that nobody listens on refuses at once; a listener that never answers is the worst case.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
