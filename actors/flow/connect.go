@@ -146,7 +146,6 @@ func (t *tunnel) establishFailed(ctx actor.Context, m *messages.EstablishFailed)
 	}
 	t.markDial(m.DialStart, m.DialEnd, failure.Reason)
 	t.rec.Keep = t.rec.Keep || m.KeepTrace
-	t.open() // a double HBONE that failed is opened and closed at once (spec/dataplane.md §2.10)
 	t.marks.Fail(t.stage, failure.Reason)
 	t.end(ctx, failure)
 }

@@ -112,9 +112,10 @@ func (t *tunnel) plainLeg() func(*leg) any {
 		start := time.Now()
 		upstream, err := network.Dial(l.ctx, dst, socket.DialOptions{})
 		if err != nil {
-			socks.failed(err)
+			f := failure.Dial("io error: ", err)
+			socks.failed(f)
 			closeConn(conn)
-			return l.failed(start, failure.Dial("io error: ", err), false)
+			return l.failed(start, f, false)
 		}
 		return l.carryPlain(start, conn, upstream, socks)
 	}

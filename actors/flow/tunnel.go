@@ -198,7 +198,9 @@ func (t *tunnel) stageDone(ctx actor.Context, m *messages.StageDone) {
 	case messages.StageAccept:
 		t.begin(ctx, messages.StageClassify)
 	case messages.StageClassify:
-		t.open()
+		if t.request == nil || t.request.Protocol != messages.OutboundDoubleHBONE {
+			t.open() // the far end of a double HBONE says itself who it is
+		}
 		t.begin(ctx, messages.StageAuthorize)
 	case messages.StageAuthorize:
 		t.begin(ctx, messages.StageTunnel)
@@ -286,6 +288,9 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 		t.timer.Stop()
 	}
 	t.rec.Failure = failure
+	if t.at > messages.StageClassify {
+		t.open() // a double HBONE that failed is opened and closed at once (spec/dataplane.md §2.10)
+	}
 	t.refuse(ctx)
 	t.markFaults(ctx)
 	if !t.setUp {
