@@ -217,3 +217,9 @@ func (n *Node) DialRedirected(via, original string) *Conn {
 	}
 	return &Conn{Conn: c, w: n.w}
 }
+
+// DialLocal opens a connection that nothing redirects.
+func (n *Node) DialLocal(addr string) *Conn {
+	n.w.tb.Helper()
+	return n.w.dial(n.Host, addr)
+}

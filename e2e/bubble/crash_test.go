@@ -40,7 +40,7 @@ func (c *crash) Post(_ kit.Target, msg any, deliver func(any)) { deliver(msg) }
 func (c *crash) Handling(to kit.Target, msg any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := spot{to.Role, fmt.Sprintf("%T", msg)}
+	at := spot{to.Role, kind(msg)}
 	if c.seen == nil {
 		c.seen = map[spot]int{}
 	}
@@ -56,6 +56,16 @@ func (c *crash) arm(on bool) {
 	defer c.mu.Unlock()
 	c.armed = on
 }
+
+// times is how often it has struck.
+func (c *crash) times() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fired
+}
+
+// kind is a message's type.
+func kind(msg any) string { return fmt.Sprintf("%T", msg) }
 
 // started says that the nodes are up.
 func (c *crash) started() {
@@ -249,8 +259,8 @@ func TestCrashes(t *testing.T) {
 				run(t, two(), func(t *testing.T, w *bubble.World) {
 					hook := &crash{spot: at, armed: true}
 					b := newBusy(w, hook, onClient)
-					if hook.fired != 1 {
-						t.Errorf("crashed %d times, want once", hook.fired)
+					if hook.times() != 1 {
+						t.Errorf("crashed %d times, want once", hook.times())
 					}
 					if good := b.attempts(); good != 4 {
 						t.Errorf("%d attempts went well after the crash, want 4", good)
@@ -267,11 +277,11 @@ func TestCrashes(t *testing.T) {
 					b := newBusy(w, hook, onClient)
 					hook.arm(true)
 					b.attempts()
-					if at.role == "pod" && hook.fired > 0 { // its proxy starts anew, and its flows end with it
+					if at.role == "pod" && hook.times() > 0 { // its proxy starts anew, and its flows end with it
 						b.restart(onClient)
 					}
 					b.echo()
-					if hook.fired == 0 {
+					if hook.times() == 0 {
 						w.Pass(11 * time.Minute) // some only happen to what is idle
 					}
 					hook.arm(false)
@@ -280,7 +290,7 @@ func TestCrashes(t *testing.T) {
 					}
 					b.echo()
 					b.verify(t)
-					if hook.fired == 0 && hook.early[at] == 0 && !reachedElsewhere[at.String()] {
+					if hook.times() == 0 && hook.early[at] == 0 && !reachedElsewhere[at.String()] {
 						t.Error("the spot was not reached")
 					}
 				})

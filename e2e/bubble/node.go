@@ -126,7 +126,7 @@ func (n *Node) podConfig(o Options) pod.Config {
 	client.Stats, server.Stats = n.Wire, n.Wire
 	c := pod.Config{
 		Flow:     flow.Deps{Telemetry: n.telemetry, Network: n.Host, Settings: settings, TLS: mtls.Options{}, HBONE: client},
-		ServerH2: server, Pool: pool.DefaultSettings(), Log: podLog{n.logs},
+		ServerH2: server, Pool: pool.DefaultSettings(), Log: podLog{n.logs}, StartsOpen: o.Open,
 	}
 	for _, l := range []struct {
 		entrance messages.Entrance

@@ -29,6 +29,8 @@ type World struct {
 	nodes     []*Node
 	apps      []*App
 	peers     []*Peer
+	ctx       context.Context
+	cancel    context.CancelFunc
 }
 
 // New makes a world whose workloads each have a host and no node yet. It must be called inside a bubble.
@@ -48,6 +50,7 @@ func NewOn(tb testing.TB, m Mesh, o memnet.Options) *World {
 		tb: tb, mesh: m, authority: authority, hosts: map[string]*memnet.Host{},
 		net: memnet.New(o),
 	}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, wl := range m.Workloads {
 		var addrs []netip.Addr
 		for ip := range strings.FieldsSeq(wl.IPs) {
@@ -92,6 +95,7 @@ func (w *World) Pass(d time.Duration) {
 // Close stops applications and nodes.
 func (w *World) Close() {
 	w.tb.Helper()
+	w.cancel()
 	for _, p := range w.peers {
 		p.Close()
 	}
@@ -115,6 +119,8 @@ type Options struct {
 	Faults kit.FaultHook
 	// Signer makes the certificates instead of the world's authority.
 	Signer identity.Signer
+	// Open opens the doors before the first state has arrived.
+	Open bool
 	// Untraced turns tracing off.
 	Untraced bool
 	// Scheduler decides when each message is delivered.
@@ -126,3 +132,6 @@ type Options struct {
 	// Bare leaves the host's traffic as it is: nothing is redirected to the node.
 	Bare bool
 }
+
+// Context ends when the world is closed.
+func (w *World) Context() context.Context { return w.ctx }
