@@ -171,7 +171,7 @@ func TestStopWithoutDrain(t *testing.T) {
 		w.Pass(2 * time.Second)
 		client.WantCounts(bubble.Counts{Opened: 1, Closed: 1})
 		client.WantFlag("-", 1)
-		server.WantLastAccess(`error="while closing connection: receive: broken pipe"`) // as behind a peer that was killed
+		server.WantLastAccess(`error="while closing connection: receive: io error: broken pipe"`) // as behind a peer that was killed
 		wantClosedDoors(t, client)
 	})
 }

@@ -42,7 +42,7 @@ func (e *CopyError) Error() string {
 	if e.Closing {
 		prefix = "while closing connection: "
 	}
-	text := socket.Text(e.Err)
+	text := "io error: " + socket.Text(e.Err)
 	if errors.Is(e.Err, ErrDisconnected) {
 		text = map[Direction]string{Send: "destination ", Receive: "client "}[e.Direction] + ErrDisconnected.Error()
 	}

@@ -14,16 +14,16 @@ func TestCopyErrorText(t *testing.T) {
 		err  CopyError
 		want string
 	}{
-		{CopyError{Direction: Send, Err: timedOut}, "send: Connection timed out (os error 110)"},
-		{CopyError{Direction: Receive, Err: timedOut}, "receive: Connection timed out (os error 110)"},
+		{CopyError{Direction: Send, Err: timedOut}, "send: io error: Connection timed out (os error 110)"},
+		{CopyError{Direction: Receive, Err: timedOut}, "receive: io error: Connection timed out (os error 110)"},
 		{CopyError{Direction: Send, Err: ErrDisconnected}, "send: destination disconnected before all data was written"},
 		{CopyError{Direction: Receive, Err: ErrDisconnected}, "receive: client disconnected before all data was written"},
 		{
 			CopyError{Direction: Send, Closing: true, Err: os.NewSyscallError("shutdown", syscall.EPIPE)},
-			"while closing connection: send: Broken pipe (os error 32)",
+			"while closing connection: send: io error: Broken pipe (os error 32)",
 		},
-		{CopyError{Direction: Send, Closing: true, Err: syscall.EPIPE}, "while closing connection: send: broken pipe"},
-		{CopyError{Direction: Receive, Err: errors.New("odd")}, "receive: odd"},
+		{CopyError{Direction: Send, Closing: true, Err: syscall.EPIPE}, "while closing connection: send: io error: broken pipe"},
+		{CopyError{Direction: Receive, Err: errors.New("odd")}, "receive: io error: odd"},
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {
