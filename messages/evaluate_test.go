@@ -273,12 +273,12 @@ func drawMatch() *rapid.Generator[Match] {
 	return rapid.Custom(func(t *rapid.T) Match {
 		text := rapid.SliceOfN(rapid.SampledFrom([]StringMatch{
 			{MatchExact, "a"}, {MatchPrefix, "td/"}, {MatchPrefix, ""}, {MatchSuffix, "sa/x"}, {MatchPresence, ""},
-		}), 0, 1)
+		}), 0, 2)
 		nets := rapid.SliceOfN(rapid.SampledFrom([]netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.0.1.1/32"), netip.MustParsePrefix("::/0"),
-		}), 0, 1)
-		ports := rapid.SliceOfN(rapid.SampledFrom([]uint16{80, 8080}), 0, 1)
-		accounts := rapid.SliceOfN(rapid.SampledFrom([]ServiceAccountMatch{{"a", "x"}, {"b", "x"}}), 0, 1)
+		}), 0, 2)
+		ports := rapid.SliceOfN(rapid.SampledFrom([]uint16{80, 8080}), 0, 2)
+		accounts := rapid.SliceOfN(rapid.SampledFrom([]ServiceAccountMatch{{"a", "x"}, {"b", "x"}}), 0, 2)
 		return Match{
 			Namespaces: text.Draw(t, "ns"), NotNamespaces: text.Draw(t, "not ns"),
 			ServiceAccounts: accounts.Draw(t, "sa"), NotServiceAccounts: accounts.Draw(t, "not sa"),
