@@ -65,16 +65,13 @@ func (f Failure) show(ctx context.Context, out io.Writer, m *Mesh, spans *arriva
 		if err := spans.Print(id); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(out); err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
 	}
 	return nil
 }
 
 // String is the search as it is filled in.
 func (s Search) String() string {
-	text := "Service troupe"
+	text := "Service troupe" // what they are called unless OTEL_SERVICE_NAME says otherwise
 	for _, field := range []struct{ name, value string }{{"Operation", s.Operation}, {"Tags", s.Tags}, {"Min Duration", s.MinDuration}} {
 		if field.value != "" {
 			text += " · " + field.name + " " + field.value

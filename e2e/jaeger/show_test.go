@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 // texts must stand in what Show prints of a failure.
@@ -55,6 +57,15 @@ func TestSearchesFindWhatIsShown(t *testing.T) {
 		}
 	}
 	b.wantWhole(t, service)
+	// By what else the guide says one may know: the client's address and port, the service, that something failed.
+	connection := b.await(t, service, Denied.Search, 1, func(*connectionTrace) bool { return true })[0]
+	end := connection.span(t, NodeA, "outbound").attributes
+	address := messages.AttrSourceAddress + "=" + end[messages.AttrSourceAddress] + " " + messages.AttrSourcePort + "=" + end[messages.AttrSourcePort]
+	for tags, n := range map[string]int{
+		address: 1, messages.AttrDestService + "=" + serviceHost: 5, messages.AttrSourceWorkload + "=" + client: 5, "error=true": 2,
+	} {
+		b.await(t, service, Search{Tags: tags}, n, func(*connectionTrace) bool { return true })
+	}
 }
 
 // show runs Show and returns what it printed of each failure.
