@@ -118,7 +118,7 @@ func TestADeadCollectorHurtsNobody(t *testing.T) {
 				environ := []string{
 					"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
 					// The SDK leaves an export under way behind when it must end before: let it give up in time.
-					"OTEL_EXPORTER_OTLP_TIMEOUT=1000",
+					"OTEL_EXPORTER_OTLP_TIMEOUT=1000", "OTEL_BSP_EXPORT_TIMEOUT=1000",
 				}
 				if err := run(limited(t), Options{Out: io.Discard, Environ: environ}, newWorld(), calls()); err != nil {
 					t.Error(err)

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -136,17 +134,19 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithItsContext(t *testing.T) {
+func TestTheFirstRequestToEndCounts(t *testing.T) {
 	w := newWorld(t)
+	signals := CatchSignals()
+	defer signals.Release()
 	p := w.start("source", w.source)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(io.ErrUnexpectedEOF)
-	if why := p.Wait(ctx); why != io.ErrUnexpectedEOF.Error() {
-		t.Errorf("got %q", why)
+	p.RequestShutdown("the first reason")
+	p.RequestShutdown("the second reason") // nobody waits yet: this must not block
+	ended := make(chan error, 1)
+	go p.once.Do(func() { ended <- signals.Run(p.Proxy) })
+	if err := await(t, "the end", drainSoon, ended); err != nil {
+		t.Fatal(err)
 	}
-	p.RequestShutdown("first")
-	p.RequestShutdown("second")
-	if why := p.Wait(t.Context()); why != "first" {
-		t.Errorf("got %q", why)
+	if log := p.log.String(); !strings.Contains(log, "the first reason") || strings.Contains(log, "the second reason") {
+		t.Errorf("the log gives another reason:\n%s", log)
 	}
 }

@@ -161,16 +161,6 @@ func (p *Proxy) RequestShutdown(why string) {
 	}
 }
 
-// Wait returns when somebody has asked for the end, or ctx ends.
-func (p *Proxy) Wait(ctx context.Context) string {
-	select {
-	case why := <-p.shutdown:
-		return why
-	case <-ctx.Done():
-		return context.Cause(ctx).Error()
-	}
-}
-
 // Shutdown drains the proxy and ends everything that it started.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	pages := p.drainPages(ctx)
