@@ -19,7 +19,9 @@ type ServerStream struct {
 
 	s    *Stream
 	done chan struct{}
-	over bool
+	// leave is what OnLeave was given.
+	leave func()
+	over  bool
 }
 
 var errAnswered = errors.New("request is answered already")
@@ -52,7 +54,21 @@ func (r *ServerStream) Done() <-chan struct{} {
 	return r.done
 }
 
-// endRequest closes Done. c.mu is held.
+// OnLeave has leave called, once and on a goroutine of the connection's, when the peer resets the stream or the connection
+// is lost before the answer; at once when that has happened. leave must not block, nor call the stream. It costs no
+// goroutine, as waiting for Done would. Only the last leave given counts; nil takes it back.
+func (r *ServerStream) OnLeave(leave func()) {
+	c := r.s.c
+	c.mu.Lock()
+	gone := r.over
+	r.leave = leave
+	c.mu.Unlock()
+	if gone && leave != nil {
+		leave()
+	}
+}
+
+// endRequest closes Done and tells who wanted to hear of it. c.mu is held.
 func (s *Stream) endRequest() {
 	r := s.request
 	if r == nil || r.over {
@@ -62,6 +78,9 @@ func (s *Stream) endRequest() {
 	r.over = true
 	if r.done != nil {
 		close(r.done)
+	}
+	if r.leave != nil {
+		r.leave()
 	}
 }
 
