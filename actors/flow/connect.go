@@ -47,14 +47,15 @@ func (t *tunnel) connect(ctx actor.Context) {
 func (t *tunnel) start(ctx actor.Context, carry func(*leg) any) {
 	l := newLeg(t, ctx.Self())
 	t.leg = l
-	kit.Go(ctx, func(stopped context.Context) any {
-		defer context.AfterFunc(stopped, l.cut)()
-		return carry(l)
+	kit.Go(ctx, func(context.Context) any { // the end of the flow, a crash too, cuts it
+		now := carry
+		carry = nil // it holds what is needed to set up, and the relay may run for long
+		return now(l)
 	})
 }
 
 func (t *tunnel) tunnelAcquired(ctx actor.Context, m *messages.TunnelAcquired) {
-	if t.over || t.granted != nil || m.ID != t.asked {
+	if t.over || t.granted || m.ID != t.asked {
 		m.Undeliver()
 		return
 	}
@@ -72,7 +73,7 @@ func (t *tunnel) tunnelAcquired(ctx actor.Context, m *messages.TunnelAcquired) {
 		t.end(ctx, m.Failure)
 		return
 	}
-	t.granted = m
+	t.granted, t.giveBack = true, m.GiveBack
 	t.rec.PoolHit = m.Hit
 	client, ok := m.Tunnel.(*hbone.Client)
 	if !ok {
@@ -114,12 +115,18 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	}
 	t.open()
 	t.timer.Stop()
+	t.timer = nil
 	t.markFaults(ctx)
 	t.setUp = true
 	t.marks.EndOpen(messages.ReasonNone)
 	t.Telemetry.SetupEnded(&t.rec)
 	t.Telemetry.Follow(&t.rec, &t.counters)
-	t.socks = socksAnswer{}
+	t.settle()
+}
+
+// settle forgets what only the set-up needed: an idle connection holds as little as it can.
+func (t *tunnel) settle() {
+	t.setup, t.rec.Verdict = nil, nil
 }
 
 // markDial records the client's CONNECT, or the dial.

@@ -25,7 +25,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 			closeConn(conn)
 			return l.failed(start, f, keep)
 		}
-		outerStream, _, f := l.open(client, authority, outer, deadline)
+		outerStream, _, f := l.open(client, authority, outer)
 		if f != nil {
 			return fail(f, false)
 		}
@@ -44,7 +44,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 			closeConn(outerStream)
 			return fail(messages.FailWith(messages.ReasonH2Handshake, "http2 handshake failed: ", err), false)
 		}
-		stream, answer, f := l.open(tunnel, authority, inner, deadline)
+		stream, answer, f := l.open(tunnel, authority, inner)
 		if f != nil {
 			tunnel.CloseWhenIdle()
 			return fail(f, answer != nil && keeps(answer))

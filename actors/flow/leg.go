@@ -69,7 +69,7 @@ func (l *leg) add(abort func()) bool {
 // cut ends the leg from outside: what it waits for is cancelled and both connections are aborted. It may block, since
 // the last words on a tunnel may have to wait for room.
 func (l *leg) cut() {
-	l.cancel(errCut)
+	l.cancel(errCut) // once it carries bytes that means nothing any more, and does no harm
 	l.mu.Lock()
 	legs := l.legs
 	l.legs, l.isCut = nil, true
@@ -92,6 +92,12 @@ func (l *leg) done() {
 	l.legs, l.isCut = nil, true
 	l.mu.Unlock()
 	l.cancel(nil)
+}
+
+// carrying lets go of what was only needed to get here, so that an idle connection does not hold it.
+func (l *leg) carrying() {
+	l.cancel(nil)
+	l.ctx = nil
 }
 
 // failed and finished are the leg's last words.
@@ -129,15 +135,16 @@ func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, sock
 		return l.failed(start, left(), false)
 	}
 	l.system.Send(l.flow, &messages.Established{DialStart: start, DialEnd: end, At: end})
+	l.carrying()
 	return l.finished(relay.Plain(downstream, upstream, l.counters))
 }
 
 // hboneLeg opens a stream in a pooled tunnel and carries the client's bytes in it (spec/dataplane.md §2.9).
 func (t *tunnel) hboneLeg(client *hbone.Client, headers []hbone.Header) func(*leg) any {
-	conn, authority, socks, deadline := t.entry.Conn, t.request.Authority.String(), t.socks, t.Settings.ConnectDeadline
+	conn, authority, socks := t.entry.Conn, t.request.Authority.String(), t.socks
 	return func(l *leg) any {
 		start := time.Now()
-		stream, answer, f := l.open(client, authority, headers, deadline)
+		stream, answer, f := l.open(client, authority, headers)
 		keep := answer != nil && keeps(answer)
 		if f != nil {
 			socks.failed(f)
@@ -148,11 +155,9 @@ func (t *tunnel) hboneLeg(client *hbone.Client, headers []hbone.Header) func(*le
 	}
 }
 
-// open sends a CONNECT and waits for its answer.
-func (l *leg) open(client *hbone.Client, authority string, headers []hbone.Header, deadline time.Duration) (*hbone.Stream, *hbone.Response, *messages.Failure) {
-	ctx, cancel := context.WithTimeout(l.ctx, deadline)
-	defer cancel()
-	stream, answer, err := client.Open(ctx, authority, headers)
+// open sends a CONNECT and waits for its answer; the tunnel's settings bound the wait.
+func (l *leg) open(client *hbone.Client, authority string, headers []hbone.Header) (*hbone.Stream, *hbone.Response, *messages.Failure) {
+	stream, answer, err := client.Open(l.ctx, authority, headers)
 	if err != nil {
 		return nil, answer, openFailure(err)
 	}
@@ -173,6 +178,7 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 	l.system.Send(l.flow, &messages.Established{
 		DialStart: start, DialEnd: end, At: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
 	})
+	l.carrying()
 	return l.finished(relay.Tunnel(conn, stream, relay.SideDownstream, l.counters))
 }
 
@@ -206,19 +212,8 @@ func (l *leg) heed(request *hbone.ServerStream) (settled func()) {
 	if request == nil {
 		return func() {}
 	}
-	over := make(chan struct{})
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-request.Done():
-			l.cancel(errLeft)
-		case <-over:
-		}
-	})
-	return func() {
-		close(over)
-		watch.Wait()
-	}
+	request.OnLeave(func() { l.cancel(errLeft) })
+	return func() { request.OnLeave(nil) }
 }
 
 // answer sends the 200, writes what an application tunnel wants to be told first, and carries the stream.
@@ -247,6 +242,7 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 			return l.finished(relay.Result{Err: messages.FailWith(messages.ReasonRelayFailed, "send: ", err), ClosedBy: relay.SideUpstream})
 		}
 	}
+	l.carrying()
 	return l.finished(relay.Tunnel(app, stream, relay.SideUpstream, l.counters))
 }
 

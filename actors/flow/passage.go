@@ -21,13 +21,20 @@ const (
 // passage is what the actors of one flow share. They run one at a time on the flow's dispatcher.
 type passage struct {
 	*Deps
-	entry Entry
-	rec   messages.Record
+	// setup is nil once the flow is established.
+	*setup
+	rec messages.Record
 	// marks is the record's recorder, nil when nothing is traced: marking nil does nothing.
 	marks *messages.Recorder
 	// root is the flow's first span, stage the current stage's.
 	root, stage messages.SpanRef
 	asked       uint64 // id of the last question
+	registered  bool
+}
+
+// setup is what a flow knows only until it is established: an idle flow does without.
+type setup struct {
+	entry Entry
 
 	// Learned by accept.
 	local  *messages.Workload
@@ -42,7 +49,6 @@ type passage struct {
 
 	// Made sure by authorize.
 	certificate *mtls.Certificate
-	registered  bool
 }
 
 // forwarding is what an HBONE peer tells in its headers (spec/dataplane.md §4.8).

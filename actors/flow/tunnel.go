@@ -48,7 +48,8 @@ type tunnel struct {
 	series   *trace.Series
 	counters relay.Counters
 	leg      *leg
-	granted  *messages.TunnelAcquired
+	granted  bool
+	giveBack func() // the room in a pooled tunnel
 	setUp    bool
 	over     bool
 	// dialMarked says that the dial or CONNECT has its span: the peer's spans have it as their parent.
@@ -59,14 +60,14 @@ type tunnel struct {
 // Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
 func Spec(d *Deps, e Entry) kit.Spec {
 	dispatcher := kit.NewFlowDispatcher()
+	// It is made here, for its Spec must not hold the entry as well; a flow is never restarted.
+	t := &tunnel{passage: passage{Deps: d, setup: &setup{entry: e}}, dispatcher: dispatcher}
 	return kit.Spec{
 		Role:        RoleTunnel,
 		Capacity:    flowCapacity,
 		Run:         kit.OnFlow(dispatcher),
 		Supervision: kit.Supervision{Directive: kit.Escalate},
-		New: func() actor.Actor {
-			return &tunnel{passage: passage{Deps: d, entry: e}, dispatcher: dispatcher}
-		},
+		New:         func() actor.Actor { return t },
 	}
 }
 
@@ -327,7 +328,8 @@ func (t *tunnel) refuse(ctx actor.Context) {
 		t.cut(ctx)
 	}
 	switch {
-	case t.entry.Stream != nil && !t.setUp:
+	case t.setUp:
+	case t.entry.Stream != nil:
 		t.refuseStream(ctx)
 	case t.leg != nil || t.entry.Conn == nil:
 	case t.socks.request == nil:
@@ -346,13 +348,13 @@ func (t *tunnel) refuse(ctx actor.Context) {
 // A policy that changed, or a certificate that was revoked, while the application was dialled resets the stream without
 // an answer (spec/dataplane.md §4.5).
 func (t *tunnel) refuseStream(ctx actor.Context) {
-	stream, reason := t.entry.Stream, t.rec.Reason()
+	stream, reason, dialled := t.entry.Stream, t.rec.Reason(), t.leg != nil
 	var headers []hbone.Header
 	if t.Telemetry.WantsKeep(&t.rec) {
 		headers = []hbone.Header{{Name: trace.KeepHeader, Value: trace.KeepValue}}
 	}
 	kit.Go(ctx, func(context.Context) any {
-		if reason == messages.ReasonPolicyChanged || reason == messages.ReasonCertificateRevoked {
+		if dialled && (reason == messages.ReasonPolicyChanged || reason == messages.ReasonCertificateRevoked) {
 			stream.Reset(http2.ErrCodeCancel)
 		} else {
 			stream.RefuseWith(reason.Status(), headers)
@@ -363,8 +365,8 @@ func (t *tunnel) refuseStream(ctx actor.Context) {
 
 // release gives the room in a pooled tunnel back.
 func (t *tunnel) release() {
-	if t.granted != nil && t.granted.GiveBack != nil {
-		t.granted.GiveBack()
-		t.granted = nil
+	if t.giveBack != nil {
+		t.giveBack()
+		t.giveBack = nil
 	}
 }

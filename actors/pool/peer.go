@@ -155,13 +155,13 @@ func (p *peer) grant(ctx actor.Context, w waiter, t *pooled, hit bool) {
 		t.inPool = false
 	}
 	self, system := ctx.Self(), p.system
-	key, client := p.key, t.client
+	client := t.client
 	var returned atomic.Bool // a flow that crashes over the answer may give it back and have it undelivered
 	p.answer(ctx, w, &messages.TunnelAcquired{
 		Tunnel: client, Hit: hit, Queued: w.queued, SetupTrace: t.setupID, SetupSpan: t.setupRef,
 		GiveBack: func() {
 			if returned.CompareAndSwap(false, true) {
-				system.Send(self, &messages.ReleaseTunnel{Key: key, Tunnel: client})
+				system.Send(self, &messages.ReleaseTunnel{Tunnel: client})
 			}
 		},
 	})
