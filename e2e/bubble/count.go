@@ -105,6 +105,7 @@ type Events struct {
 }
 
 func (e *Events) add(event kit.Event) {
+
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event)
