@@ -1,0 +1,201 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/troupe-mesh/troupe/actors/discovery"
+	"github.com/troupe-mesh/troupe/actors/fault"
+	"github.com/troupe-mesh/troupe/e2e/bubble"
+	"github.com/troupe-mesh/troupe/transport/memnet"
+)
+
+// latency is how long a byte is under way, before what the seed adds for each connection.
+const latency = time.Millisecond
+
+// Life is what became of one seed.
+type Life struct {
+	Seed uint64
+	// Trouble says which kinds of faults there were.
+	Trouble string
+	// History is every delivery, Access the access log of each node.
+	History *History
+	Access  map[string][]string
+	// Calls counts the connections that clients opened, Went those that went well, Faults what was injected.
+	Calls, Went, Faults int
+	// Problems are what must not be; empty when all is well.
+	Problems []string
+}
+
+// life is a Life under way.
+type life struct {
+	seed     uint64
+	plan     *Plan
+	begun    time.Time
+	world    *bubble.World
+	nodes    map[string]*bubble.Node
+	faults   map[string]*fault.Faults
+	director *Director
+	model    *Model
+	apps     applications
+	entered  *entrances
+	spoken   []*spoken
+	out      *Life
+
+	mu sync.Mutex
+}
+
+func (l *life) fail(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Problems = append(l.out.Problems, fmt.Sprintf(format, args...))
+}
+
+// Run plays the life of a seed in a bubble of its own. It must not run in parallel with anything that draws from crypto.
+func Run(t *testing.T, seed uint64) *Life {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, seed)
+	out := &Life{Seed: seed}
+	synctest.Test(t, func(t *testing.T) {
+		l := &life{
+			seed: seed, plan: draw(seed), begun: time.Now(), nodes: map[string]*bubble.Node{}, faults: map[string]*fault.Faults{},
+			director: NewDirector(seed), model: &Model{nodes: map[string][]told{}}, entered: &entrances{}, out: out,
+		}
+		out.Trouble, out.History = l.plan.trouble.String(), l.director.history
+		l.build(t)
+		l.live()
+		l.end()
+	})
+	return out
+}
+
+func (l *life) build(t *testing.T) {
+	l.world = bubble.NewOn(t, l.plan.first.mesh(), memnet.Options{
+		Link: memnet.Link{Latency: latency},
+		Skew: func(number uint64) time.Duration {
+			r := rand.New(rand.NewPCG(l.seed, skews<<32|number))
+			return time.Duration(1 + r.Int64N(int64(latency)))
+		},
+	})
+	l.world.AddHost(outsideHost, addresses[outsideHost])
+	l.director.delivered = l.entered.note
+	for i, name := range meshed {
+		l.model.tell(name, l.plan.first)
+		l.model.applied(name)
+		l.faults[name] = fault.Seeded(l.seed*16 + uint64(i))
+		l.nodes[name] = l.world.StartWith(name, bubble.Options{
+			Scheduler: l.director.Of(name), Seed: l.seed*16 + uint64(i) + 1, Faults: l.faults[name],
+			Source: func() discovery.State { return l.model.now(name).mesh().State() },
+		})
+	}
+	for _, host := range []string{"a", "b", "c", plainWorkload, outsideHost} {
+		l.open(host)
+	}
+}
+
+// live lets everything of the plan happen.
+func (l *life) live() {
+	var all sync.WaitGroup
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		<-time.After(time.Second) // the nodes have their state and their doors are open
+		l.begun = time.Now()
+		if l.plan.trouble.actors {
+			for _, name := range meshed {
+				mishaps(l.faults[name])
+			}
+		}
+		l.spoken = make([]*spoken, len(l.plan.calls))
+		for i, c := range l.plan.calls {
+			all.Go(func() {
+				<-time.After(c.at)
+				l.spoken[i] = l.talk(c)
+			})
+		}
+		for _, name := range meshed {
+			all.Go(func() { l.control(name) })
+		}
+		for _, w := range l.plan.weather {
+			all.Go(func() {
+				<-time.After(w.at)
+				w.do(l)
+			})
+		}
+		all.Wait()
+		for _, name := range meshed {
+			l.out.Faults += len(l.faults[name].Report().Injections)
+			l.faults[name].Release()
+		}
+		<-time.After(time.Minute) // what is still on its way ends
+	}()
+	l.director.Drive(over)
+}
+
+// end looks at everything, ends it, and looks at what is left.
+func (l *life) end() {
+	l.out.Access = map[string][]string{}
+	for _, name := range meshed {
+		l.out.Access[name] = l.nodes[name].Access()
+	}
+	l.checkCalls()
+	l.checkPolicy()
+	l.checkLog()
+	if !l.plan.trouble.actors {
+		l.world.WantWholeTraces()
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		l.world.Close()
+	}()
+	l.director.Drive(over)
+	l.checkLeft()
+	if len(leftover()) > 0 { // the bubble ends the process because of them
+		fmt.Fprintln(os.Stderr, l.out.Complain())
+	}
+}
+
+// caller is the name of the host that has an address.
+func caller(addr netip.Addr) string {
+	for name, a := range addresses {
+		if a == addr.String() {
+			return name
+		}
+	}
+	return ""
+}
+
+// Replay is how to play the life again.
+func (l *Life) Replay() string {
+	return fmt.Sprintf("go test ./e2e/sim -run 'TestSeeds$' -v -seeds 1 -seed %d", l.Seed)
+}
+
+// Complain is all there is to say of a life that failed.
+func (l *Life) Complain() string {
+	return fmt.Sprintf("seed %d (%s): %d problems\n  %s\nplay it again: %s\nthe last deliveries:\n%s",
+		l.Seed, l.Trouble, len(l.Problems), strings.Join(l.Problems, "\n  "), l.Replay(), l.History.Diagram(40))
+}
+
+// Differ says in what another life of the same seed was different; empty when in nothing.
+func (l *Life) Differ(other *Life) string {
+	if d := l.History.Differ(other.History); d != "" {
+		return d
+	}
+	for _, name := range meshed {
+		if !slices.Equal(l.Access[name], other.Access[name]) {
+			return fmt.Sprintf("access log of %s is\n  %s\nand was\n  %s", name,
+				strings.Join(other.Access[name], "\n  "), strings.Join(l.Access[name], "\n  "))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// What draws from a life's seed: each has a stream of its own, so that one that draws more does not change the others.
+const (
+	chooses = iota + 1
+	plans
+	skews
+	talks
+	serves
+)
+
+// The world of every life: three workloads with a node each, one without, a host outside, and a service.
+const (
+	plainWorkload = "old"
+	outsideHost   = "out"
+	service       = "ns/svc.ns"
+	vip           = "10.9.0.1"
+)
+
+var (
+	meshed    = []string{"a", "b", "c"}
+	addresses = map[string]string{"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3", plainWorkload: "10.0.0.4", outsideHost: "10.1.0.1"}
+)
+
+// The ports, by what the application behind them does.
+const (
+	portEcho    = 8080 // sends back what it gets, and ends when its client does
+	portBanner  = 8081 // speaks first, then is an echo
+	portSource  = 8082 // sends much, ends its side, and reads to the end
+	portSlow    = 8083 // reads slowly, and answers when all is read
+	portResets  = 8084 // resets after a while
+	portNobody  = 8085 // nobody listens
+	portService = 80   // of the service: portEcho
+)
+
+var servicePorts = messages.PortMap{portService: portEcho, portBanner: portBanner, portSource: portSource}
+
+// The kinds of trouble of a life.
+type trouble struct{ network, actors bool }
+
+func (t trouble) String() string {
+	return map[trouble]string{{}: "calm", {network: true}: "bad network", {actors: true}: "faulty actors", {true, true}: "bad network, faulty actors"}[t]
+}
+
+// habit is how a client behaves.
+type habit uint8
+
+const (
+	talker   habit = iota // says all, ends its side, reads to the end
+	listener              // ends its side at once
+	lingerer              // says a part, waits long, says the rest
+	deaf                  // does not read for a while
+	quitter               // resets in the middle
+	habits
+)
+
+// call is one connection of a client.
+type call struct {
+	id    int
+	at    time.Duration
+	from  string
+	to    netip.AddrPort
+	socks bool
+	habit habit
+	size  int
+	wait  time.Duration
+}
+
+func (c *call) String() string {
+	via := ""
+	if c.socks {
+		via = " by SOCKS"
+	}
+	return fmt.Sprintf("call %d from %s to %s%s at %v (habit %d, %d bytes)", c.id, c.from, c.to, via, c.at, c.habit, c.size)
+}
+
+// step is something that happens at a time.
+type step struct {
+	at   time.Duration
+	what string
+	do   func(l *life)
+}
+
+// Plan is what happens in one life.
+type Plan struct {
+	trouble trouble
+	calls   []*call
+	// changes are made to a node's state one after another, weather to the network.
+	changes map[string][]change
+	weather []step
+	first   *state
+}
+
+// change changes what a node is told.
+type change struct {
+	at   time.Duration
+	make func(s *state)
+}
+
+// traffic is the time in which calls begin and things change.
+const traffic = 6 * time.Second
+
+// draw makes a plan from a seed.
+func draw(seed uint64) *Plan {
+	r := rand.New(rand.NewPCG(seed, plans))
+	p := &Plan{changes: map[string][]change{}, first: firstState(r)}
+	switch r.IntN(5) {
+	case 2:
+		p.trouble.network = true
+	case 3:
+		p.trouble.actors = true
+	case 4:
+		p.trouble = trouble{true, true}
+	}
+	for id := range 8 + r.IntN(24) {
+		p.calls = append(p.calls, drawCall(r, id))
+	}
+	for _, node := range meshed {
+		for range r.IntN(6) {
+			p.changes[node] = append(p.changes[node], drawChange(r))
+		}
+		slices.SortFunc(p.changes[node], func(a, b change) int { return int(a.at - b.at) })
+	}
+	if p.trouble.network {
+		for range 1 + r.IntN(4) {
+			p.weather = append(p.weather, drawWeather(r))
+		}
+	}
+	return p
+}
+
+func firstState(r *rand.Rand) *state {
+	s := &state{workloads: map[string]*workload{}, policies: map[string]*policy{}}
+	for _, name := range append(slices.Clone(meshed), plainWorkload) {
+		s.workloads[name] = &workload{name: name, ip: addresses[name], plain: name == plainWorkload, behind: name == "b" || name == "c"}
+	}
+	for range r.IntN(3) {
+		p := drawPolicy(r)
+		s.policies[p.key] = p
+	}
+	return s
+}
+
+// instant is a time up to most, never the same for two in practice.
+func instant(r *rand.Rand, most time.Duration) time.Duration {
+	return time.Duration(r.Int64N(int64(most)))
+}
+
+func drawCall(r *rand.Rand, id int) *call {
+	c := &call{id: id, at: instant(r, traffic), habit: habit(r.IntN(int(habits)))}
+	c.from = pick(r, []string{"a", "a", "b", "c", plainWorkload})
+	c.socks = c.from != plainWorkload && r.IntN(4) == 0
+	c.size = []int{0, 1, 100, 5_000, 70_000, 400_000}[r.IntN(6)]
+	c.wait = time.Duration(r.Int64N(int64(3 * time.Second)))
+	if c.habit == lingerer {
+		c.wait *= 5
+	}
+	if c.from != plainWorkload && r.IntN(3) == 0 {
+		c.to = netip.AddrPortFrom(netip.MustParseAddr(vip), pick(r, []uint16{portService, portService, portBanner, portSource}))
+		return c
+	}
+	var others []string
+	for _, name := range []string{"a", "b", "c", plainWorkload, outsideHost} {
+		if name != c.from && !(c.from == plainWorkload && !slices.Contains(meshed, name)) {
+			others = append(others, name)
+		}
+	}
+	port := pick(r, []uint16{portEcho, portEcho, portBanner, portSource, portSlow, portResets, portNobody})
+	c.to = netip.AddrPortFrom(netip.MustParseAddr(addresses[pick(r, others)]), port)
+	return c
+}
+
+func drawPolicy(r *rand.Rand) *policy {
+	p := &policy{
+		key: fmt.Sprintf("ns/p%d", r.IntN(5)), deny: r.IntN(2) == 0, dryRun: r.IntN(6) == 0, empty: r.IntN(12) == 0,
+		scope: pick(r, []messages.PolicyScope{messages.ScopeNamespace, messages.ScopeGlobal, messages.ScopeWorkloadSelector, messages.ScopeWorkloadSelector}),
+	}
+	who := func() []string {
+		if r.IntN(2) == 0 {
+			return nil
+		}
+		return []string{pick(r, meshed)}
+	}
+	p.from, p.notFrom = who(), who()
+	if r.IntN(2) == 0 {
+		p.ports = []uint16{pick(r, []uint16{portEcho, portBanner, portSource})}
+	}
+	if !p.deny && r.IntN(2) == 0 { // allowances that leave most of the traffic alive
+		p.from, p.notFrom, p.ports = nil, nil, nil
+	}
+	return p
+}
+
+func drawChange(r *rand.Rand) change {
+	c := change{at: instant(r, traffic)}
+	switch r.IntN(6) {
+	case 0, 1:
+		p := drawPolicy(r)
+		c.make = func(s *state) { s.policies[p.key] = p }
+	case 2:
+		key := fmt.Sprintf("ns/p%d", r.IntN(5))
+		c.make = func(s *state) { delete(s.policies, key) }
+	case 3:
+		name, keys := pick(r, meshed), []string{fmt.Sprintf("ns/p%d", r.IntN(5)), fmt.Sprintf("ns/p%d", r.IntN(5))}
+		c.make = alter(name, func(w *workload) { w.selected = keys[:1+len(keys)/2] })
+	case 4:
+		name := pick(r, meshed)
+		c.make = alter(name, func(w *workload) { w.behind = !w.behind })
+	case 5:
+		// A plain workload comes and goes: nobody loses its own.
+		c.make = func(s *state) {
+			if s.workloads[plainWorkload] != nil {
+				delete(s.workloads, plainWorkload)
+			} else {
+				s.workloads[plainWorkload] = &workload{name: plainWorkload, ip: addresses[plainWorkload], plain: true}
+			}
+		}
+	}
+	return c
+}
+
+func alter(name string, how func(w *workload)) func(*state) {
+	return func(s *state) {
+		w := *s.workloads[name]
+		how(&w)
+		s.workloads[name] = &w
+	}
+}
+
+func drawWeather(r *rand.Rand) step {
+	all := []string{"a", "b", "c"}
+	x := pick(r, all)
+	y := pick(r, slices.DeleteFunc(slices.Clone(all), func(n string) bool { return n == x }))
+	at := instant(r, traffic)
+	if r.IntN(2) == 0 {
+		return step{at, "reset " + x + "-" + y, func(l *life) { l.world.Net().Reset(l.world.Host(x), l.world.Host(y)) }}
+	}
+	long := instant(r, 8*time.Second)
+	return step{at, fmt.Sprintf("cut %s-%s for %v", x, y, long), func(l *life) {
+		l.world.Net().Partition(l.world.Host(x), l.world.Host(y))
+		<-time.After(long)
+		l.world.Net().Heal(l.world.Host(x), l.world.Host(y))
+	}}
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }

@@ -1,0 +1,48 @@
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/troupe-mesh/troupe/e2e/sim"
+)
+
+var (
+	seeds = flag.Int("seeds", 20, "how many lives to play")
+	first = flag.Uint64("seed", 1, "the seed of the first")
+	tell  = flag.Bool("history", false, "list every delivery and the access logs")
+)
+
+// Whatever a seed makes up, what must hold holds.
+func TestSeeds(t *testing.T) {
+	calls, went, faults, deliveries := 0, 0, 0, 0
+	for seed := *first; seed < *first+uint64(*seeds); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			life := sim.Run(t, seed)
+			if *tell {
+				list(t, life)
+			}
+			if len(life.Problems) > 0 {
+				t.Error(life.Complain())
+			}
+			calls, went, faults = calls+life.Calls, went+life.Went, faults+life.Faults
+			deliveries += len(life.History.Events())
+		})
+	}
+	t.Logf("%d lives: %d calls, %d of which went well, %d faults, %d deliveries", *seeds, calls, went, faults, deliveries)
+	if calls == 0 || went == 0 {
+		t.Error("nothing happened")
+	}
+}
+
+func list(t *testing.T, life *sim.Life) {
+	for i, e := range life.History.Events() {
+		t.Log(i, e)
+	}
+	for node, lines := range life.Access {
+		for _, line := range lines {
+			t.Log(node, line)
+		}
+	}
+}
