@@ -73,8 +73,8 @@ func inWorlds(t *testing.T, question func(t *rapid.T, m *maker, w *World, h *hou
 		w := &World{Names: m.dns()}
 		h := newHouse(t.Fatalf, rapid.Uint64().Draw(t, "seed"), w.Names)
 		defer h.close()
-		h.deliver(h.services, &messages.UpdateServices{})
-		h.deliver(h.workloads, &messages.UpdateWorkloads{})
+		h.deliver(h.Services, &messages.UpdateServices{})
+		h.deliver(h.Workloads, &messages.UpdateWorkloads{})
 		ourNetwork := pick(m, []string{"", "", "east"})
 		for batch := range batches {
 			size := 3
@@ -84,17 +84,17 @@ func inWorlds(t *testing.T, question func(t *rapid.T, m *maker, w *World, h *hou
 			if m.chance(2) {
 				u := m.workloadUpdate(w, size)
 				w.UpdateWorkloads(u)
-				h.deliver(h.workloads, u)
+				h.deliver(h.Workloads, u)
 			}
 			if m.chance(2) || len(w.Services) == 0 {
 				u := m.serviceUpdate(w, size)
 				w.UpdateServices(u)
-				h.deliver(h.services, u)
+				h.deliver(h.Services, u)
 			}
 			if len(w.Workloads) == 0 {
 				u := &messages.UpdateWorkloads{Set: []messages.WorkloadUpdate{m.workload(pick(m, uids))}}
 				w.UpdateWorkloads(u)
-				h.deliver(h.workloads, u)
+				h.deliver(h.Workloads, u)
 			}
 			for range asked {
 				question(t, m, w, h, ourNetwork)

@@ -24,7 +24,7 @@ var (
 	podIPs = addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "fd00::1", "fd00::2", "fd00::3")
 	vips   = addrs("10.1.0.1", "10.1.0.2", "10.1.0.3", "fd01::1", "fd01::2", "10.0.0.5")
 	allIPs = append(append(addrs("192.0.2.1", "10.1.0.9", "fd01::9", "127.0.0.1"), podIPs...), vips...)
-	ranges = prefixes("10.1.0.0/24", "10.1.0.0/30", "10.0.0.4/31", "fd01::/64", "10.0.0.0/8", "fd01::/120", "::/0", "0.0.0.0/0")
+	ranges = prefixes("10.1.0.0/24", "10.1.0.0/24", "10.1.0.0/30", "10.0.0.4/31", "fd01::/64", "fd01::/64", "fd01::/120", "::/0")
 	hosts  = []string{"web.example", "api.example", "gate.example", "way.example"}
 	names  = []string{"vm-one.example", "vm-two.example", "vm-three.example"}
 	ports  = []uint16{80, 443, 15008, 15009}
@@ -195,7 +195,7 @@ func (m *maker) service(key messages.NamespacedHostname) *messages.Service {
 			s.VIPs = append(s.VIPs, vip)
 		}
 	})
-	if m.chance(6) {
+	if m.chance(3) {
 		s.CIDRVIPs = append(s.CIDRVIPs, messages.NetworkPrefix{Network: pick(m, networks), Prefix: pick(m, ranges)})
 	}
 	if m.chance(3) {

@@ -8,7 +8,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/troupe-mesh/troupe/actors/state"
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -19,17 +18,16 @@ func TestPoliciesAgree(t *testing.T) {
 		m := &maker{t: t}
 		h := newHouse(t.Fatalf, 0, nil)
 		defer h.close()
-		store := h.spawn(state.PolicyStore(state.Config{}), state.RolePolicies)
-		h.deliver(store, &messages.UpdatePolicies{})
+		h.deliver(h.Policies, &messages.UpdatePolicies{})
 		var all Policies
 		for range batches {
 			u := m.policyUpdate(all)
 			all.Update(u)
-			h.deliver(store, u)
+			h.deliver(h.Policies, u)
 			for range asked {
 				w := &messages.Workload{Namespace: pick(m, namespaces)}
 				m.some(3, func() { w.AuthorizationPolicies = append(w.AuthorizationPolicies, pick(m, policyKeys)) })
-				found, ok := h.ask(store, &messages.FindPolicies{Workload: w}).(*messages.PoliciesFound)
+				found, ok := h.ask(h.Policies, &messages.FindPolicies{Workload: w}).(*messages.PoliciesFound)
 				if !ok {
 					t.Fatal("no policies were found")
 				}
