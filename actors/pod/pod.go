@@ -138,6 +138,7 @@ func (p *pod) started(ctx actor.Context) {
 	p.flows, p.sessions = map[string]*actor.PID{}, map[string]*actor.PID{}
 	p.preserve = map[messages.Entrance]bool{}
 	system := deps.System
+	deps.HBONE.ConnectTimeout = deps.Settings.ConnectDeadline
 	deps.Pod, deps.Ending = ctx.Self(), p.ending
 	registry := connectionsSpec(system, deps.Stores.Policies, deps.Settings.DenyUnknownPolicies, p.config.Log)
 	deps.Connections = kit.Spawn(ctx, system.Props(registry), RoleConnections)
