@@ -69,7 +69,7 @@ var dataPlane = []Row{
 	{65, "Stream limit", "actors/pool.TestConnectionLimits actors/pool.TestSinglePool", ""},
 	{66, "Idle eviction", "actors/pool.TestIdleEviction actors/pool.TestIdleEvictionWithPersistent", ""},
 	{67, "Broken tunnel replacement", "actors/pool.TestServerGoaway transport/hbone.TestClientObeysGoAway", ""},
-	{68, "Pool isolation", "e2e/bubble.TestSOCKS", "two pods of one process (issue 6)"},
+	{68, "Pool isolation", "", "a test that 15001 and 15080 share no tunnel (issue 4); two pods of one process (issue 6)"},
 	{69, "HTTP/2 tuning", "transport/hbone.TestZeroSettingsAreTheRoles transport/hbone.TestWindowsLimitTheSender transport/hbone.TestConnectionWindowIsWithheld", ""},
 	{70, "HTTP/2 pings", "transport/hbone.TestKeepalive transport/hbone.TestPingTimeoutOfAClient transport/hbone.TestPingTimeoutOfAServer", ""},
 	{71, "TLS 1.3 policy", "transport/mtls.TestVersionsAndGroups transport/mtls.TestServerALPN transport/mtls.TestClientSendsNoServerName transport/mtls.TestNothingResumes", ""},

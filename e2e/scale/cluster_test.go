@@ -170,10 +170,9 @@ func TestAskersAreAnsweredWhileLoading(t *testing.T) {
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
-		big := &cluster{c.Stores, size()}
-		for at := 1000; at < big.n; at += chunk {
+		for at := 1000; at < size(); at += chunk {
 			u := &messages.UpdateWorkloads{}
-			for i := at; i < min(at+chunk, big.n); i++ {
+			for i := at; i < min(at+chunk, size()); i++ {
 				u.Set = append(u.Set, Workload(i))
 			}
 			if err := loader.Deliver(c.Workloads, u); err != nil {
