@@ -46,6 +46,9 @@ func (t *tunnel) connect(ctx actor.Context) {
 // start lets the goroutine that carries the bytes go.
 func (t *tunnel) start(ctx actor.Context, carry func(*leg) any) {
 	l := newLeg(t, ctx.Self())
+	if t.series == nil {
+		l.opened = make(chan struct{})
+	}
 	t.leg = l
 	kit.Go(ctx, func(context.Context) any { // the end of the flow, a crash too, cuts it
 		now := carry
@@ -114,6 +117,9 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 		t.marks.Event(t.stage, messages.EventSourceNotPreserved, messages.StringAttr(messages.AttrSourceAddress, m.SourceLost))
 	}
 	t.open()
+	if t.leg.opened != nil {
+		close(t.leg.opened)
+	}
 	t.timer.Stop()
 	t.timer = nil
 	t.markFaults(ctx)

@@ -34,6 +34,9 @@ type leg struct {
 	cancel   context.CancelCauseFunc
 	counters *relay.Counters
 	began    time.Time
+	// opened is closed when the flow's statistics are built, where that happens only once it is established: bytes must
+	// not be counted before. It is nil for all others.
+	opened chan struct{}
 
 	mu    sync.Mutex
 	legs  []func() // how to abort each leg that is up
@@ -178,6 +181,12 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 	l.system.Send(l.flow, &messages.Established{
 		DialStart: start, DialEnd: end, At: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
 	})
+	if l.opened != nil {
+		select {
+		case <-l.opened:
+		case <-l.ctx.Done():
+		}
+	}
 	l.carrying()
 	return l.finished(relay.Tunnel(conn, stream, relay.SideDownstream, l.counters))
 }
