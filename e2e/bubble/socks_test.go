@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/e2e/bubble"
-	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
 func TestSOCKS(t *testing.T) {
@@ -77,5 +76,3 @@ func TestSOCKSClientThatLeaves(t *testing.T) {
 		client.WantCounts(bubble.Counts{})
 	})
 }
-
-var _ socket.Network = stuck{}
