@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,15 +14,19 @@ import (
 
 // The time that a change of policy has to reach the connections that it ends.
 const (
-	promptly = 100 * time.Millisecond
-	crippled = 2 * time.Minute // messages get lost and come late; actors are restarted
+	promptly = 200 * time.Millisecond
+	crippled = 10 * time.Second // messages get lost; actors are restarted
+	slowed   = 2 * time.Minute  // messages come much too late
 )
 
 func (l *life) slack() time.Duration {
-	if l.plan.trouble.actors {
-		return crippled
+	switch {
+	case !l.plan.trouble.actors:
+		return promptly
+	case l.plan.slow:
+		return slowed
 	}
-	return promptly
+	return crippled
 }
 
 // checkCalls checks bytes and ends.
@@ -41,7 +47,7 @@ func (l *life) checkCalls() {
 	for _, c := range l.spoken {
 		l.out.Calls++
 		line := l.lineOf(c)
-		well := c.connected && strings.HasPrefix(line, "info\t")
+		well := c.connected && strings.HasPrefix(line, "info\t") && !l.wasCut(c)
 		if well {
 			l.out.Went++
 		}
@@ -50,10 +56,23 @@ func (l *life) checkCalls() {
 		if s != nil {
 			l.checkPlace(c, s)
 		}
-		if !l.plan.trouble.network && !l.plan.trouble.actors {
+		if l.plan.trouble == (trouble{}) {
 			l.checkCalm(c, s, line)
 		}
 	}
+}
+
+// wasCut reports whether the called node may have cut the call: it resets the stream then, which the caller's node, by the
+// rules of the wire, must take for its end (spec/dataplane.md §3.8).
+func (l *life) wasCut(c *spoken) bool {
+	for _, node := range l.mayReach(c) {
+		for _, line := range l.out.Access[node] {
+			if field(line, "error") != "" && strings.Contains(line, `direction="inbound"`) && strings.HasSuffix(field(line, "dst.hbone_addr"), fmt.Sprint(":", c.port())) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkBytes checks what arrived of a call; well says that the log of its node calls it a success.
@@ -165,7 +184,11 @@ func (l *life) checkPolicy() {
 
 // checkStay checks that a connection ended when policy denied it.
 func (l *life) checkStay(s *served, from string, start time.Time) {
+	drained, isDrained := l.drained[s.host]
 	for _, t := range l.model.nodes[s.host] {
+		if isDrained && t.applied.Add(l.slack()).After(drained) {
+			return // what lives through a drain is not asked about again (spec/dataplane.md §8)
+		}
 		if t.applied.Before(s.accepted) || t.applied.Add(l.slack()).After(s.over) {
 			continue
 		}
@@ -191,8 +214,9 @@ func (l *life) checkLog() {
 	for _, node := range meshed {
 		lines := map[netip.AddrPort]int{}
 		for _, line := range l.out.Access[node] {
-			failed := field(line, "error") != ""
-			if failed != !strings.HasPrefix(line, "info\t") {
+			failed := field(line, "error")
+			l.out.Ends[failed]++
+			if (failed != "") != !strings.HasPrefix(line, "info\t") {
 				l.fail("%s: a line is of the wrong level: %s", node, line)
 			}
 			peer, err := netip.ParseAddrPort(field(line, "src.addr"))
@@ -230,12 +254,14 @@ func (l *life) checkLines(node string, lines map[netip.AddrPort]int) {
 
 // field is a field of a line; empty when it is not there.
 func field(line, name string) string {
-	for part := range strings.SplitSeq(line, "\t") {
-		for one := range strings.SplitSeq(part, " ") {
-			if value, ok := strings.CutPrefix(one, name+"="); ok {
-				return strings.Trim(value, `"`)
-			}
-		}
+	_, rest, _ := strings.Cut(line, "\t"+name+"=")
+	if rest == "" {
+		_, rest, _ = strings.Cut(line, " "+name+"=")
 	}
-	return ""
+	if value, err := strconv.QuotedPrefix(rest); err == nil {
+		value, _ = strconv.Unquote(value)
+		return value
+	}
+	value, _, _ := strings.Cut(rest, " ")
+	return value
 }

@@ -15,12 +15,10 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/fault"
+	"github.com/troupe-mesh/troupe/actors/pod"
 	"github.com/troupe-mesh/troupe/e2e/bubble"
 	"github.com/troupe-mesh/troupe/transport/memnet"
 )
-
-// latency is how long a byte is under way, before what the seed adds for each connection.
-const latency = time.Millisecond
 
 // Life is what became of one seed.
 type Life struct {
@@ -32,6 +30,8 @@ type Life struct {
 	Access  map[string][]string
 	// Calls counts the connections that clients opened, Went those that went well, Faults what was injected.
 	Calls, Went, Faults int
+	// Ends counts how connections ended, by what the access logs say of it.
+	Ends map[string]int
 	// Problems are what must not be; empty when all is well.
 	Problems []string
 }
@@ -49,6 +49,7 @@ type life struct {
 	apps     applications
 	entered  *entrances
 	spoken   []*spoken
+	drained  map[string]time.Time // when a drain of a node began
 	out      *Life
 
 	mu sync.Mutex
@@ -64,11 +65,12 @@ func (l *life) fail(format string, args ...any) {
 func Run(t *testing.T, seed uint64) *Life {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed)
-	out := &Life{Seed: seed}
+	out := &Life{Seed: seed, Ends: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		l := &life{
 			seed: seed, plan: draw(seed), begun: time.Now(), nodes: map[string]*bubble.Node{}, faults: map[string]*fault.Faults{},
 			director: NewDirector(seed), model: &Model{nodes: map[string][]told{}}, entered: &entrances{}, out: out,
+			drained: map[string]time.Time{},
 		}
 		out.Trouble, out.History = l.plan.trouble.String(), l.director.history
 		l.build(t)
@@ -80,10 +82,10 @@ func Run(t *testing.T, seed uint64) *Life {
 
 func (l *life) build(t *testing.T) {
 	l.world = bubble.NewOn(t, l.plan.first.mesh(), memnet.Options{
-		Link: memnet.Link{Latency: latency},
+		Link: memnet.Link{Latency: l.plan.latency}, Buffer: l.plan.buffer,
 		Skew: func(number uint64) time.Duration {
-			r := rand.New(rand.NewPCG(l.seed, skews<<32|number))
-			return time.Duration(1 + r.Int64N(int64(latency)))
+			r := rand.New(rand.NewPCG(l.seed, skews<<32|number)) // of the order of the latency
+			return time.Duration(1 + r.Int64N(int64(l.plan.latency)))
 		},
 	})
 	l.world.AddHost(outsideHost, addresses[outsideHost])
@@ -94,6 +96,7 @@ func (l *life) build(t *testing.T) {
 		l.faults[name] = fault.Seeded(l.seed*16 + uint64(i))
 		l.nodes[name] = l.world.StartWith(name, bubble.Options{
 			Scheduler: l.director.Of(name), Seed: l.seed*16 + uint64(i) + 1, Faults: l.faults[name],
+			Pod:    func(c *pod.Config) { c.Pool.MaxStreams, c.Pool.Unused = l.plan.streams, l.plan.unused },
 			Source: func() discovery.State { return l.model.now(name).mesh().State() },
 		})
 	}
@@ -112,7 +115,7 @@ func (l *life) live() {
 		l.begun = time.Now()
 		if l.plan.trouble.actors {
 			for _, name := range meshed {
-				mishaps(l.faults[name])
+				mishaps(l.faults[name], l.plan.circumstances.faults, l.plan.slow)
 			}
 		}
 		l.spoken = make([]*spoken, len(l.plan.calls))
@@ -150,6 +153,7 @@ func (l *life) end() {
 	l.checkCalls()
 	l.checkPolicy()
 	l.checkLog()
+	l.checkSpans()
 	if !l.plan.trouble.actors {
 		l.world.WantWholeTraces()
 	}

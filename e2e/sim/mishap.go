@@ -8,26 +8,21 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// The chances of each message to suffer: some faults in each life, so that there is a node left to see what they do.
-const (
-	chanceOfPanic = 0.0008
-	chanceOfLoss  = 0.0008
-	chanceOfDelay = 0.0008
-)
-
 var errMishap = errors.New("a mishap of the simulation")
 
 // longDelay is beyond the deadline of a stage.
 const longDelay = 20 * time.Second
 
-// mishaps makes a node's actors faulty from now on. What may get lost or come twice are questions, their answers and
+// mishaps makes a node's actors faulty from now on; slow says that messages may also come much too late. What may get lost or come twice are questions, their answers and
 // what a stage says at its end; whatever happens in one process's memory can't lose or repeat the rest, but can crash.
-func mishaps(f *fault.Faults) {
-	fault.On[any](f, "*").Chance(chanceOfPanic).Panic(errMishap)
-	fault.On[any](f, "*").Where(losable).Chance(chanceOfLoss).Drop()
-	fault.On[any](f, "*").Where(losable).Chance(chanceOfDelay).Delay(300 * time.Millisecond)
-	fault.On[any](f, "*").Where(losable).Chance(chanceOfDelay / 2).Delay(longDelay)
-	fault.On[any](f, "*").Where(repeatable).Chance(chanceOfDelay).Duplicate()
+func mishaps(f *fault.Faults, chance float64, slow bool) {
+	fault.On[any](f, "*").Chance(chance).Panic(errMishap)
+	fault.On[any](f, "*").Where(losable).Chance(chance).Drop()
+	fault.On[any](f, "*").Where(losable).Chance(chance).Delay(300 * time.Millisecond)
+	if slow {
+		fault.On[any](f, "*").Where(losable).Chance(chance / 2).Delay(longDelay)
+	}
+	fault.On[any](f, "*").Where(repeatable).Chance(chance).Duplicate()
 }
 
 func losable(msg *any) bool {

@@ -1,13 +1,16 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/memnet"
 )
 
 // What draws from a life's seed: each has a stream of its own, so that one that draws more does not change the others.
@@ -45,11 +48,44 @@ const (
 
 var servicePorts = messages.PortMap{portService: portEcho, portBanner: portBanner, portSource: portSource}
 
-// The kinds of trouble of a life.
-type trouble struct{ network, actors bool }
+// trouble are the kinds of trouble of a life.
+type trouble struct{ network, actors, drain bool }
 
 func (t trouble) String() string {
-	return map[trouble]string{{}: "calm", {network: true}: "bad network", {actors: true}: "faulty actors", {true, true}: "bad network, faulty actors"}[t]
+	var all []string
+	for _, kind := range []struct {
+		is   bool
+		name string
+	}{{t.network, "bad network"}, {t.actors, "faulty actors"}, {t.drain, "a drain"}} {
+		if kind.is {
+			all = append(all, kind.name)
+		}
+	}
+	if len(all) == 0 {
+		return "calm"
+	}
+	return strings.Join(all, ", ")
+}
+
+// circumstances are what a life takes place in.
+type circumstances struct {
+	latency time.Duration
+	buffer  int // bytes of a connection that may wait to be read
+	streams int // that a tunnel carries
+	unused  time.Duration
+	faults  float64 // the chance of a message to suffer each kind of fault
+	slow    bool    // messages may come much too late
+}
+
+func drawCircumstances(r *rand.Rand) circumstances {
+	return circumstances{
+		latency: pick(r, []time.Duration{100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond}),
+		buffer:  pick(r, []int{8 << 10, 64 << 10, memnet.DefaultBuffer}),
+		streams: pick(r, []int{1, 3, 100}),
+		unused:  pick(r, []time.Duration{time.Second, 5 * time.Minute}),
+		faults:  pick(r, []float64{0.001, 0.004, 0.01}),
+		slow:    r.IntN(4) == 0,
+	}
 }
 
 // habit is how a client behaves.
@@ -93,6 +129,7 @@ type step struct {
 
 // Plan is what happens in one life.
 type Plan struct {
+	circumstances
 	trouble trouble
 	calls   []*call
 	// changes are made to a node's state one after another, weather to the network.
@@ -114,19 +151,24 @@ const traffic = 6 * time.Second
 func draw(seed uint64) *Plan {
 	r := rand.New(rand.NewPCG(seed, plans))
 	p := &Plan{changes: map[string][]change{}, first: firstState(r)}
-	switch r.IntN(5) {
+	p.circumstances = drawCircumstances(r)
+	switch r.IntN(6) {
 	case 2:
 		p.trouble.network = true
-	case 3:
+	case 3, 4:
 		p.trouble.actors = true
-	case 4:
-		p.trouble = trouble{true, true}
+	case 5:
+		p.trouble.network, p.trouble.actors = true, true
 	}
-	for id := range 8 + r.IntN(24) {
+	if r.IntN(5) == 0 {
+		p.trouble.drain = true
+		p.weather = append(p.weather, drawDrain(r))
+	}
+	for id := range 8 + r.IntN(40) {
 		p.calls = append(p.calls, drawCall(r, id))
 	}
 	for _, node := range meshed {
-		for range r.IntN(6) {
+		for range r.IntN(10) {
 			p.changes[node] = append(p.changes[node], drawChange(r))
 		}
 		slices.SortFunc(p.changes[node], func(a, b change) int { return int(a.at - b.at) })
@@ -157,13 +199,13 @@ func instant(r *rand.Rand, most time.Duration) time.Duration {
 }
 
 func drawCall(r *rand.Rand, id int) *call {
-	c := &call{id: id, at: instant(r, traffic), habit: habit(r.IntN(int(habits)))}
+	c := &call{id: id, at: instant(r, traffic), habit: pick(r, []habit{talker, talker, listener, lingerer, lingerer, lingerer, deaf, quitter})}
 	c.from = pick(r, []string{"a", "a", "b", "c", plainWorkload})
 	c.socks = c.from != plainWorkload && r.IntN(4) == 0
 	c.size = []int{0, 1, 100, 5_000, 70_000, 400_000}[r.IntN(6)]
 	c.wait = time.Duration(r.Int64N(int64(3 * time.Second)))
 	if c.habit == lingerer {
-		c.wait *= 5
+		c.wait *= 12
 	}
 	if c.from != plainWorkload && r.IntN(3) == 0 {
 		c.to = netip.AddrPortFrom(netip.MustParseAddr(vip), pick(r, []uint16{portService, portService, portBanner, portSource}))
@@ -235,6 +277,17 @@ func alter(name string, how func(w *workload)) func(*state) {
 		how(&w)
 		s.workloads[name] = &w
 	}
+}
+
+func drawDrain(r *rand.Rand) step {
+	node, patience := pick(r, meshed), instant(r, 10*time.Second)
+	return step{instant(r, traffic), "drain " + node, func(l *life) {
+		l.drained[node] = time.Now()
+		_, err := l.nodes[node].Drain(context.Background(), messages.DrainGraceful, patience)
+		if err != nil && !l.plan.trouble.actors {
+			l.fail("drain %s: %v", node, err)
+		}
+	}}
 }
 
 func drawWeather(r *rand.Rand) step {

@@ -3,6 +3,8 @@ package sim_test
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/troupe-mesh/troupe/e2e/sim"
@@ -17,6 +19,7 @@ var (
 // Whatever a seed makes up, what must hold holds.
 func TestSeeds(t *testing.T) {
 	calls, went, faults, deliveries := 0, 0, 0, 0
+	ends := map[string]int{}
 	for seed := *first; seed < *first+uint64(*seeds); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			life := sim.Run(t, seed)
@@ -27,10 +30,16 @@ func TestSeeds(t *testing.T) {
 				t.Error(life.Complain())
 			}
 			calls, went, faults = calls+life.Calls, went+life.Went, faults+life.Faults
+			for end, n := range life.Ends {
+				ends[end] += n
+			}
 			deliveries += len(life.History.Events())
 		})
 	}
 	t.Logf("%d lives: %d calls, %d of which went well, %d faults, %d deliveries", *seeds, calls, went, faults, deliveries)
+	for _, end := range slices.Sorted(maps.Keys(ends)) {
+		t.Logf("%6d ended with %q", ends[end], end)
+	}
 	if calls == 0 || went == 0 {
 		t.Error("nothing happened")
 	}
