@@ -95,7 +95,7 @@ func (d *discovery) deliver(ctx actor.Context, role string) {
 
 // undelivered delivers again, a little later, what a store has not taken in.
 func (d *discovery) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	role := ""
+	var role string
 	switch m.Message.(type) {
 	case *messages.UpdateWorkloads:
 		role = state.RoleWorkloads

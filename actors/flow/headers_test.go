@@ -47,8 +47,10 @@ func TestIllegalMetadataFailsTheFlow(t *testing.T) {
 
 func TestReadForwarding(t *testing.T) {
 	s := &hbone.ServerStream{Headers: []hbone.Header{
-		{Name: "forwarded", Value: `for="10.0.0.1:80";host="server.ns"`}, {Name: "x-forwarded-network", Value: ""},
-		{Name: "baggage", Value: "k8s.namespace.name=abroad"}, {Name: "baggage", Value: "k8s.pod.name=visitor"},
+		{Name: "forwarded", Value: `for="10.0.0.1:80";host="server.ns"`},
+		{Name: "x-forwarded-network", Value: ""},
+		{Name: "baggage", Value: "k8s.namespace.name=abroad"},
+		{Name: "baggage", Value: "k8s.pod.name=visitor"},
 	}}
 	f := readForwarding(s, true)
 	if f.host != "server.ns" || !f.hasNetwork || f.network != "" {

@@ -2,7 +2,7 @@
 // spawns one child per peer key; the child dials once however many wait, queues the waiters, hands out room for streams,
 // and lets tunnels go that are full, dead or have not been asked for in a while.
 //
-//	            AcquireTunnel                       AcquireTunnel
+//	            AcquireTunnel                       (the same)
 //	flow ───────────────────────► pool ───────────────────────► peer (one per key)
 //	  ◄──────────────────────────────────────────────────────────┘ TunnelAcquired
 //	  ─────────────────────────── ReleaseTunnel ─────────────────►
@@ -10,7 +10,7 @@
 // A child's states:
 //
 //	state     message          next
-//	ready     AcquireTunnel    ready: answered from a tunnel with room; without one: dialing
+//	ready     AcquireTunnel    ready: answered from a tunnel with room; without one it dials
 //	dialing   AcquireTunnel    dialing: queued
 //	dialing   tunnelDialed     ready: waiters answered; more waiters than room: dialing again
 //	dialing   tunnelDialed err ready: every waiter gets the failure
