@@ -105,7 +105,6 @@ type Events struct {
 }
 
 func (e *Events) add(event kit.Event) {
-
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event)

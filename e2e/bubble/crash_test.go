@@ -2,6 +2,7 @@ package bubble_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -91,7 +92,7 @@ func try(dial func() (socket.Conn, error)) bool {
 	}
 	_ = c.CloseWrite()
 	_, err = c.Read(got)
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
 
 func captured(from socket.Network, addr string) func() (socket.Conn, error) {

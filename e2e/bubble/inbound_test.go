@@ -46,7 +46,8 @@ func TestInboundPlaintextFailures(t *testing.T) {
 	}{
 		"our own port": {"10.0.0.2:15006", []string{"warn", `error="attempted recursive call to ourselves"`}, bubble.Counts{}},
 		"nobody listens": {
-			"10.0.0.2:81", []string{"error", `dst.addr=10.0.0.2:81`, `error="connection failed: Connection refused (os error 111)"`},
+			"10.0.0.2:81",
+			[]string{"error", `dst.addr=10.0.0.2:81`, `error="connection failed: Connection refused (os error 111)"`},
 			bubble.Counts{Opened: 1, Closed: 1, Failed: 1},
 		},
 	} {
