@@ -10,6 +10,7 @@ type UpdateWorkloads struct {
 	Set    []WorkloadUpdate
 	Remove []string
 	// Reset forgets everything that is not in Set: a full re-delivery, or the first chunk of one.
+	// What a delivery in several chunks does not name is forgotten with its last one.
 	Reset bool
 	// More says that further chunks of the same delivery follow: a store that has lost its state answers nothing before
 	// the last. It means the same in the other updates.
@@ -35,6 +36,10 @@ type UpdateEndpoints struct {
 	More   bool
 }
 
+// AlwaysAdmitted says that there are only as many as updates of the workload store, which its mailbox bounds: the
+// service store takes them in even when it is full, for nobody would tell it again.
+func (*UpdateEndpoints) AlwaysAdmitted() {}
+
 // UpdatePolicies adds or replaces policies and removes others, by key.
 type UpdatePolicies struct {
 	Stamp
@@ -54,6 +59,9 @@ type Applied struct {
 type StoreLost struct {
 	Role string
 }
+
+// AlwaysAdmitted says that there is one for each restart of a store.
+func (*StoreLost) AlwaysAdmitted() {}
 
 // DumpState asks a store for everything it holds, for the admin page.
 type DumpState struct {

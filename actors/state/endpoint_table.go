@@ -12,15 +12,7 @@ import (
 func (t *ServiceTable) ApplyEndpoints(u *messages.UpdateEndpoints) {
 	t.version++
 	if u.Reset {
-		keep := make(map[string]struct{}, len(u.Set))
-		for _, w := range u.Set {
-			keep[w.Workload.UID] = struct{}{}
-		}
-		for uid := range t.workloads {
-			if _, ok := keep[uid]; !ok {
-				t.removeWorkload(uid)
-			}
-		}
+		begin(&t.repassed, t.workloads)
 	}
 	for _, uid := range u.Remove {
 		t.removeWorkload(uid)
@@ -28,10 +20,17 @@ func (t *ServiceTable) ApplyEndpoints(u *messages.UpdateEndpoints) {
 	for _, w := range u.Set {
 		t.setWorkload(w)
 	}
+	if u.More {
+		return
+	}
+	for _, uid := range t.repassed.end() {
+		t.removeWorkload(uid)
+	}
 }
 
 func (t *ServiceTable) setWorkload(u messages.WorkloadUpdate) {
 	uid := u.Workload.UID
+	t.repassed.spare(uid)
 	t.removeWorkload(uid)
 	t.workloads[uid] = u
 	for _, key := range memberships(u) {

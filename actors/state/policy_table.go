@@ -19,6 +19,7 @@ type PolicyTable struct {
 	byNamespace map[string][]*messages.Authorization
 	answers     map[string]applicable
 	scratch     []byte
+	redelivery  sweep[string]
 	// Dropped counts the kept answers that were thrown away because there were too many.
 	Dropped uint64
 }
@@ -46,8 +47,7 @@ func (t *PolicyTable) Apply(u *messages.UpdatePolicies) {
 	t.version++
 	clear(t.answers)
 	if u.Reset {
-		clear(t.byKey)
-		clear(t.byNamespace)
+		begin(&t.redelivery, t.byKey)
 	}
 	for _, key := range u.Remove {
 		t.remove(key)
@@ -55,9 +55,16 @@ func (t *PolicyTable) Apply(u *messages.UpdatePolicies) {
 	for _, p := range u.Set {
 		t.set(p)
 	}
+	if u.More {
+		return
+	}
+	for _, key := range t.redelivery.end() {
+		t.remove(key)
+	}
 }
 
 func (t *PolicyTable) set(p *messages.Authorization) {
+	t.redelivery.spare(p.Key)
 	t.remove(p.Key)
 	t.byKey[p.Key] = p
 	namespace, ok := appliesTo(p)

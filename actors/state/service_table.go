@@ -26,6 +26,9 @@ type ServiceTable struct {
 	// stating are the services that state endpoints themselves.
 	stating map[messages.NamespacedHostname]*entry
 	ranks   []ranked // scratch
+	// redelivered and repassed are the full deliveries of services and of workloads that are coming in.
+	redelivered sweep[messages.NamespacedHostname]
+	repassed    sweep[string]
 }
 
 // entry is one service that is held.
@@ -63,21 +66,19 @@ func (t *ServiceTable) Version() uint64 { return t.version }
 func (t *ServiceTable) ApplyServices(u *messages.UpdateServices) {
 	t.version++
 	if u.Reset {
-		keep := make(map[messages.NamespacedHostname]struct{}, len(u.Set))
-		for _, s := range u.Set {
-			keep[s.Service.Key()] = struct{}{}
-		}
-		for key := range t.byKey {
-			if _, ok := keep[key]; !ok {
-				t.removeService(key)
-			}
-		}
+		begin(&t.redelivered, t.byKey)
 	}
 	for _, key := range u.Remove {
 		t.removeService(key)
 	}
 	for _, s := range u.Set {
 		t.setService(s)
+	}
+	if u.More {
+		return
+	}
+	for _, key := range t.redelivered.end() {
+		t.removeService(key)
 	}
 }
 
@@ -89,6 +90,7 @@ func (t *ServiceTable) setService(u messages.ServiceUpdate) {
 		e.stated = carryOver(old.stated, u.Endpoints)
 		t.removeService(e.key)
 	}
+	t.redelivered.spare(e.key)
 	t.byKey[e.key] = e
 	if len(e.stated) > 0 {
 		t.stating[e.key] = e

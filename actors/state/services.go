@@ -16,6 +16,8 @@ type services struct {
 	workloads     func() *actor.PID
 	servicesKnown bool
 	endpointsOwed bool
+	// endpointsComing says that a full delivery of them has begun.
+	endpointsComing bool
 }
 
 // ServiceStore declares the service store: the only owner of services and their endpoints.
@@ -78,8 +80,9 @@ func (s *services) updateServices(ctx actor.Context, u *messages.UpdateServices)
 
 func (s *services) updateEndpoints(ctx actor.Context, u *messages.UpdateEndpoints) {
 	s.table.ApplyEndpoints(u)
-	if u.Reset {
-		s.endpointsOwed = false
+	s.endpointsComing = s.endpointsComing || u.Reset
+	if s.endpointsComing && !u.More {
+		s.endpointsOwed, s.endpointsComing = false, false
 	}
 	s.complete(ctx)
 	s.history.applied(ctx, s.table.Version())

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -19,6 +18,7 @@ type WorkloadTable struct {
 	byHostname map[messages.NamespacedHostname][]*messages.Workload
 	// byIdentity has local workloads only; the trust domain is no part of the key.
 	byIdentity map[localIdentity][]*messages.Workload
+	redelivery sweep[string]
 }
 
 type localIdentity struct{ namespace, serviceAccount string }
@@ -40,14 +40,12 @@ func (t *WorkloadTable) clear() {
 // Version grows with every update.
 func (t *WorkloadTable) Version() uint64 { return t.version }
 
-// Apply makes the changes that u tells, removals first. It returns the uids that a reset removed.
-func (t *WorkloadTable) Apply(u *messages.UpdateWorkloads) (reset []string) {
+// Apply makes the changes that u tells, removals first. It returns the uids that a full delivery which ends with u has
+// not named.
+func (t *WorkloadTable) Apply(u *messages.UpdateWorkloads) (gone []string) {
 	t.version++
 	if u.Reset {
-		reset = t.missingFrom(u.Set)
-	}
-	for _, uid := range reset {
-		t.remove(uid)
+		begin(&t.redelivery, t.byUID)
 	}
 	for _, uid := range u.Remove {
 		t.remove(uid)
@@ -55,26 +53,20 @@ func (t *WorkloadTable) Apply(u *messages.UpdateWorkloads) (reset []string) {
 	for _, w := range u.Set {
 		t.set(w)
 	}
-	return reset
-}
-
-func (t *WorkloadTable) missingFrom(set []messages.WorkloadUpdate) []string {
-	keep := make(map[string]struct{}, len(set))
-	for _, w := range set {
-		keep[w.Workload.UID] = struct{}{}
+	if u.More {
+		return nil
 	}
-	var gone []string
-	for uid := range t.byUID {
-		if _, ok := keep[uid]; !ok {
-			gone = append(gone, uid)
-		}
-	}
+	gone = t.redelivery.end()
 	slices.Sort(gone)
+	for _, uid := range gone {
+		t.remove(uid)
+	}
 	return gone
 }
 
 func (t *WorkloadTable) set(u messages.WorkloadUpdate) {
 	w := u.Workload
+	t.redelivery.spare(w.UID)
 	t.remove(w.UID)
 	t.byUID[w.UID] = u
 	for _, a := range addresses(w) {
@@ -157,10 +149,17 @@ func (t *WorkloadTable) Local(info messages.WorkloadInfo) *messages.Workload {
 	return nil
 }
 
-// all is everything that the table holds, by uid, as it was delivered.
-func (t *WorkloadTable) all() []messages.WorkloadUpdate {
-	all := slices.Collect(maps.Values(t.byUID))
-	slices.SortFunc(all, func(x, y messages.WorkloadUpdate) int { return cmp.Compare(x.Workload.UID, y.Workload.UID) })
+// uids names everything that the table holds, in order.
+func (t *WorkloadTable) uids() []string { return slices.Sorted(maps.Keys(t.byUID)) }
+
+// some is what the table holds of uids, as it was delivered.
+func (t *WorkloadTable) some(uids []string) []messages.WorkloadUpdate {
+	all := make([]messages.WorkloadUpdate, 0, len(uids))
+	for _, uid := range uids {
+		if u, ok := t.byUID[uid]; ok {
+			all = append(all, u)
+		}
+	}
 	return all
 }
 
@@ -192,7 +191,7 @@ func (t *WorkloadTable) FindWorkload(q *messages.FindWorkload) *messages.Workloa
 // DumpState answers the question of that name.
 func (t *WorkloadTable) DumpState(q *messages.DumpState) *messages.WorkloadsDumped {
 	a := &messages.WorkloadsDumped{Answer: answer(&q.Question, t.version)}
-	for _, u := range t.all() {
+	for _, u := range t.some(t.uids()) {
 		a.Workloads = append(a.Workloads, u.Workload)
 	}
 	return a

@@ -26,6 +26,8 @@ type workloads struct {
 	services func() *actor.PID
 	// owesAll says that the service store must get every workload when they are all there.
 	owesAll bool
+	// passing are the uids that it must still get of a full delivery that goes on; nil when none does.
+	passing []string
 	waiting waitlist
 }
 
@@ -61,6 +63,8 @@ func (s *workloads) Receive(ctx actor.Context) {
 		ctx.Respond(s.table.DumpState(m))
 	case *messages.StoreLost:
 		s.servicesLost(ctx)
+	case *passNext:
+		s.passNext(ctx)
 	case *overdue:
 		m.list.expire(ctx)
 	default:
@@ -109,7 +113,7 @@ func (s *workloads) passOn(ctx actor.Context, u *messages.UpdateWorkloads, reset
 			e.Set = set[:min(len(set), endpointChunk)]
 			set = set[len(e.Set):]
 		}
-		e.More = u.More || len(remove) > 0 || len(set) > 0
+		e.More = u.More || len(remove) > 0 || len(set) > 0 || s.passing != nil
 		send(ctx, s.services(), e)
 		if len(remove) == 0 && len(set) == 0 {
 			return
@@ -117,12 +121,47 @@ func (s *workloads) passOn(ctx actor.Context, u *messages.UpdateWorkloads, reset
 	}
 }
 
-// passOnAll tells the service store every workload, and that there are no others.
+// passNext is what the store sends itself in the course of a full delivery to the service store, so that its askers get
+// their turn between the chunks.
+type passNext struct{}
+
+// AlwaysAdmitted says that there is at most one for each full delivery.
+func (*passNext) AlwaysAdmitted() {}
+
+// passOnAll tells the service store every workload, and that there are no others, chunk by chunk. Changes that come
+// meanwhile are passed on as always.
 func (s *workloads) passOnAll(ctx actor.Context) {
 	s.owesAll = false
-	if s.services != nil {
-		send(ctx, s.services(), &messages.UpdateEndpoints{Reset: true, Set: s.table.all()})
+	if s.services == nil {
+		return
 	}
+	begun := s.passing != nil
+	s.passing = s.table.uids()
+	s.pass(ctx, true)
+	if !begun && s.passing != nil {
+		ctx.Send(ctx.Self(), &passNext{})
+	}
+}
+
+func (s *workloads) passNext(ctx actor.Context) {
+	if s.passing == nil {
+		return // begun by an earlier incarnation
+	}
+	s.pass(ctx, false)
+	if s.passing != nil {
+		ctx.Send(ctx.Self(), &passNext{})
+	}
+}
+
+// pass sends one chunk of a full delivery; workloads that were removed since are not in it.
+func (s *workloads) pass(ctx actor.Context, first bool) {
+	part := s.passing[:min(len(s.passing), endpointChunk)]
+	s.passing = s.passing[len(part):]
+	e := &messages.UpdateEndpoints{Reset: first, More: len(s.passing) > 0, Set: s.table.some(part)}
+	if !e.More {
+		s.passing = nil
+	}
+	send(ctx, s.services(), e)
 }
 
 func (s *workloads) servicesLost(ctx actor.Context) {

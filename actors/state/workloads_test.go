@@ -121,8 +121,11 @@ func TestEndpointsArePassedOn(t *testing.T) {
 			}
 		}
 		s.system.Send(store, &messages.StoreLost{Role: RoleServices})
-		if e := hears[*messages.UpdateEndpoints](s); len(e.Set) != endpointChunk+2 || !e.Reset {
-			t.Errorf("told %d workloads, reset %v", len(e.Set), e.Reset)
+		for i, want := range []string{"1024 true true", "2 false false"} {
+			e := hears[*messages.UpdateEndpoints](s)
+			if got := fmt.Sprint(len(e.Set), e.Reset, e.More); got != want {
+				t.Errorf("chunk %d of everything: sets, reset, more: %s; want %s", i, got, want)
+			}
 		}
 	})
 }
