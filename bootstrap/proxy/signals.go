@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,12 @@ func (s *Signals) Release() { signal.Stop(s.caught) }
 // Run waits for a signal or a request of the admin page, then drains the proxy (spec/ops.md §2.4). After a SIGINT as the
 // first cause a second one ends the process at once, with code 0; all other signals are swallowed then.
 func (s *Signals) Run(p *Proxy) error {
+	life, end := context.WithCancel(context.Background())
+	var trimming sync.WaitGroup
+	trimming.Go(func() { newTrimmer().run(life) })
+	defer trimming.Wait()
+	defer end()
+
 	interrupted := false
 	select {
 	case why := <-p.shutdown:

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // measureIdle opens idle tunnels through each contender in turn, fresh ones, and prints how much each proxy grew.
@@ -40,7 +42,7 @@ func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
 		return nil, fmt.Errorf("opening %d tunnels through %s: %w", p.idle, c.name, err)
 	}
 	defer func() { err = errors.Join(err, idle.end()) }()
-	after, err := c.rss()
+	after, err := c.settledRSS()
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +50,38 @@ func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
 		perTunnel = append(perTunnel, float64(after[i]-before[i])/1024/float64(p.idle))
 	}
 	return perTunnel, nil
+}
+
+// Idle is when nothing has moved for a while: memory counts as settled when no proxy's changed by more than a share
+// within settledFor looks, a second apart.
+const (
+	settledFor   = 10
+	settledShare = 0.01
+	settleLimit  = 90
+)
+
+// settledRSS is rss once nothing changes any more, or after settleLimit seconds.
+func (c *contender) settledRSS() ([]int64, error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last, err := c.rss()
+	for same, looks := 0, 0; err == nil && same < settledFor && looks < settleLimit; looks++ {
+		<-tick.C
+		var now []int64
+		if now, err = c.rss(); err != nil {
+			break
+		}
+		same++
+		for i := range now {
+			if math.Abs(float64(now[i]-last[i])) > settledShare*float64(last[i]) {
+				same, last = 0, now
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return last, nil
 }
 
 func (c *contender) rss() ([]int64, error) {
