@@ -69,7 +69,7 @@ func set(t *testing.T, name, value string) {
 // inWorlds builds worlds by batches in the stores and in the oracle, and asks after each of them.
 func inWorlds(t *testing.T, question func(t *rapid.T, m *maker, w *World, h *house, ourNetwork string)) {
 	worlds(t, func(t *rapid.T) {
-		m := &maker{t: t}
+		m := newMaker(t)
 		w := &World{Names: m.dns()}
 		h := newHouse(t.Fatalf, rapid.Uint64().Draw(t, "seed"), w.Names)
 		defer h.close()

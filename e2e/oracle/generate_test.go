@@ -55,6 +55,19 @@ type maker struct {
 	t *rapid.T
 	// made numbers the versions of things.
 	made int
+	// networks and ranges are those of this world: sometimes few, so that things collide more.
+	networks []string
+	ranges   []netip.Prefix
+}
+
+func newMaker(t *rapid.T) *maker {
+	m := &maker{t: t}
+	m.networks = pick(m, [][]string{networks, networks, {"", "east"}})
+	m.ranges = ranges
+	if m.chance(2) {
+		m.ranges = []netip.Prefix{pick(m, ranges)}
+	}
+	return m
 }
 
 func pick[T any](m *maker, from []T) T { return from[m.n(len(from))] }
@@ -94,7 +107,7 @@ func (m *maker) workload(uid string) messages.WorkloadUpdate {
 	w := &messages.Workload{
 		UID: uid, Name: uid[strings.LastIndexByte(uid, '/')+1:], Namespace: pick(m, namespaces),
 		Protocol: messages.Protocol(m.n(2)), TrustDomain: pick(m, []string{"td", "td", "other"}),
-		ServiceAccount: pick(m, []string{"default", "gate"}), Network: pick(m, networks), CanonicalRevision: m.version(),
+		ServiceAccount: pick(m, []string{"default", "gate"}), Network: pick(m, m.networks), CanonicalRevision: m.version(),
 		Node: pick(m, []string{"", "n1", "n2"}), ClusterID: pick(m, []string{"k1", "k2"}),
 		Locality: messages.Locality{Region: pick(m, []string{"", "r1"}), Zone: pick(m, []string{"z1", "z2"}), Subzone: pick(m, []string{"", "s1"})},
 		Capacity: pick(m, []uint32{1, 1, 1, 1, 2, 2, 3, 0}),
@@ -171,9 +184,9 @@ func (m *maker) gateway() *messages.GatewayAddress {
 	case 1:
 		g.Destination.Hostname = messages.NamespacedHostname{Namespace: pick(m, namespaces), Hostname: pick(m, names)}
 	case 2, 5:
-		g.Destination.Address = messages.NetworkAddress{Network: pick(m, networks), Addr: pick(m, podIPs)}
+		g.Destination.Address = messages.NetworkAddress{Network: pick(m, m.networks), Addr: pick(m, podIPs)}
 	case 3:
-		g.Destination.Address = messages.NetworkAddress{Network: pick(m, networks), Addr: pick(m, vips)}
+		g.Destination.Address = messages.NetworkAddress{Network: pick(m, m.networks), Addr: pick(m, vips)}
 	}
 	return g
 }
@@ -190,13 +203,13 @@ func (m *maker) service(key messages.NamespacedHostname) *messages.Service {
 		s.Ports[15008] = pick(m, []uint16{15008, 15088, 0})
 	}
 	m.some(3, func() {
-		vip := messages.NetworkAddress{Network: pick(m, networks), Addr: pick(m, vips)}
+		vip := messages.NetworkAddress{Network: pick(m, m.networks), Addr: pick(m, vips)}
 		if !slices.Contains(s.VIPs, vip) {
 			s.VIPs = append(s.VIPs, vip)
 		}
 	})
 	if m.chance(3) {
-		s.CIDRVIPs = append(s.CIDRVIPs, messages.NetworkPrefix{Network: pick(m, networks), Prefix: pick(m, ranges)})
+		s.CIDRVIPs = append(s.CIDRVIPs, messages.NetworkPrefix{Network: pick(m, m.networks), Prefix: pick(m, m.ranges)})
 	}
 	if m.chance(3) {
 		s.Visibility = messages.VisibilityNamespace

@@ -8,29 +8,46 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// Policies are all policies that discovery has delivered.
+// Policies are policies in any order.
 type Policies []*messages.Authorization
 
+// PolicyBook is all policies that discovery has delivered.
+type PolicyBook struct {
+	Policies
+	// doomed are those that a full delivery that has begun has not named so far.
+	doomed []string
+}
+
 // Update does what the message says.
-func (all *Policies) Update(u *messages.UpdatePolicies) {
-	if u.Reset {
-		*all = nil
-	}
+func (b *PolicyBook) Update(u *messages.UpdatePolicies) {
 	drop := func(key string) {
-		*all = slices.DeleteFunc(slices.Clone(*all), func(p *messages.Authorization) bool { return p.Key == key })
+		b.Policies = slices.DeleteFunc(slices.Clone(b.Policies), func(p *messages.Authorization) bool { return p.Key == key })
+	}
+	if u.Reset {
+		b.doomed = nil
+		for _, p := range b.Policies {
+			b.doomed = append(b.doomed, p.Key)
+		}
 	}
 	for _, key := range u.Remove {
 		drop(key)
 	}
 	for _, p := range u.Set {
 		drop(p.Key)
-		*all = append(*all, p)
+		b.Policies = append(b.Policies, p)
+		b.doomed = without(b.doomed, p.Key)
+	}
+	if !u.More {
+		for _, key := range b.doomed {
+			drop(key)
+		}
+		b.doomed = nil
 	}
 }
 
 // For are the policies that apply to a workload, and the names it gives that are not known (§7.3).
-func (all *Policies) For(w *messages.Workload) (applying Policies, unknown []string) {
-	for _, p := range *all {
+func (all Policies) For(w *messages.Workload) (applying Policies, unknown []string) {
+	for _, p := range all {
 		global := p.Scope == messages.ScopeGlobal
 		inNamespace := p.Scope == messages.ScopeNamespace && p.Namespace == w.Namespace
 		if global || inNamespace || slices.Contains(w.AuthorizationPolicies, p.Key) {
@@ -38,7 +55,7 @@ func (all *Policies) For(w *messages.Workload) (applying Policies, unknown []str
 		}
 	}
 	for _, key := range w.AuthorizationPolicies {
-		known := slices.ContainsFunc(*all, func(p *messages.Authorization) bool { return p.Key == key })
+		known := slices.ContainsFunc(all, func(p *messages.Authorization) bool { return p.Key == key })
 		if !known && !slices.Contains(unknown, key) {
 			unknown = append(unknown, key)
 		}
@@ -58,10 +75,10 @@ type Ruling struct {
 }
 
 // Rule is §7.4.
-func (all *Policies) Rule(c *messages.Connection) Ruling {
+func (all Policies) Rule(c *messages.Connection) Ruling {
 	var r Ruling
 	enforced, dry := false, false
-	for _, p := range *all {
+	for _, p := range all {
 		deny := p.Action == messages.ActionDeny
 		if !deny {
 			enforced = enforced || !p.DryRun

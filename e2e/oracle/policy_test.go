@@ -15,13 +15,13 @@ import (
 func TestPoliciesAgree(t *testing.T) {
 	var kinds tally
 	worlds(t, func(t *rapid.T) {
-		m := &maker{t: t}
+		m := newMaker(t)
 		h := newHouse(t.Fatalf, 0, nil)
 		defer h.close()
 		h.deliver(h.Policies, &messages.UpdatePolicies{})
-		var all Policies
+		var all PolicyBook
 		for range batches {
-			u := m.policyUpdate(all)
+			u := m.policyUpdate(all.Policies)
 			all.Update(u)
 			h.deliver(h.Policies, u)
 			for range asked {
@@ -204,7 +204,7 @@ func (m *maker) connection() *messages.Connection {
 			{TrustDomain: "td", Namespace: "b", ServiceAccount: "y"},
 			{TrustDomain: "other", Namespace: "a", ServiceAccount: "x"},
 		}),
-		SrcIP: pick(m, ips), SrcPort: 1234, DstNetwork: pick(m, networks),
+		SrcIP: pick(m, ips), SrcPort: 1234, DstNetwork: pick(m, m.networks),
 		Dst: netip.AddrPortFrom(pick(m, ips), pick(m, []uint16{80, 443, 9999})),
 	}
 }

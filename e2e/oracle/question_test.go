@@ -30,9 +30,12 @@ func (m *maker) call(w *World, ourNetwork string) Call {
 	return c
 }
 
-// known are the addresses of workloads, or the VIPs of services, on a network.
+// known are the addresses of workloads, or the VIPs of services, on a network, or what only ranges have.
 func (m *maker) known(w *World, network string) []netip.Addr {
 	var all []netip.Addr
+	if m.chance(6) {
+		return addrs("10.1.0.9", "fd01::9", "10.0.0.4")
+	}
 	if m.chance(3) {
 		for _, u := range w.Workloads {
 			if u.Workload.Network == network {

@@ -13,12 +13,18 @@ type World struct {
 	Services  []*messages.Service
 	// Names are what DNS says: a name that is not in it can't be resolved.
 	Names map[string][]netip.Addr
+	// doomedWorkloads and doomedServices are what a full delivery that has begun has not named so far.
+	doomedWorkloads []string
+	doomedServices  []messages.NamespacedHostname
 }
 
 // UpdateWorkloads does what the message of that name says.
 func (w *World) UpdateWorkloads(u *messages.UpdateWorkloads) {
 	if u.Reset {
-		w.Workloads = nil
+		w.doomedWorkloads = nil
+		for _, have := range w.Workloads {
+			w.doomedWorkloads = append(w.doomedWorkloads, have.Workload.UID)
+		}
 	}
 	for _, uid := range u.Remove {
 		w.removeWorkload(uid)
@@ -26,6 +32,13 @@ func (w *World) UpdateWorkloads(u *messages.UpdateWorkloads) {
 	for _, set := range u.Set {
 		w.removeWorkload(set.Workload.UID)
 		w.Workloads = append(w.Workloads, set)
+		w.doomedWorkloads = without(w.doomedWorkloads, set.Workload.UID)
+	}
+	if !u.More {
+		for _, uid := range w.doomedWorkloads {
+			w.removeWorkload(uid)
+		}
+		w.doomedWorkloads = nil
 	}
 }
 
@@ -38,7 +51,10 @@ func (w *World) removeWorkload(uid string) {
 // UpdateServices does what the message of that name says.
 func (w *World) UpdateServices(u *messages.UpdateServices) {
 	if u.Reset {
-		w.Services = nil
+		w.doomedServices = nil
+		for _, have := range w.Services {
+			w.doomedServices = append(w.doomedServices, have.Key())
+		}
 	}
 	for _, key := range u.Remove {
 		w.removeService(key)
@@ -46,6 +62,13 @@ func (w *World) UpdateServices(u *messages.UpdateServices) {
 	for _, set := range u.Set {
 		w.removeService(set.Service.Key())
 		w.Services = append(w.Services, set.Service)
+		w.doomedServices = without(w.doomedServices, set.Service.Key())
+	}
+	if !u.More {
+		for _, key := range w.doomedServices {
+			w.removeService(key)
+		}
+		w.doomedServices = nil
 	}
 }
 
@@ -53,4 +76,14 @@ func (w *World) removeService(key messages.NamespacedHostname) {
 	w.Services = slices.DeleteFunc(slices.Clone(w.Services), func(have *messages.Service) bool {
 		return have.Namespace == key.Namespace && have.Hostname == key.Hostname
 	})
+}
+
+func without[K comparable](all []K, one K) []K {
+	var left []K
+	for _, have := range all {
+		if have != one {
+			left = append(left, have)
+		}
+	}
+	return left
 }
