@@ -105,7 +105,7 @@ func (h *history) applied(ctx actor.Context, version uint64) {
 }
 
 // spec declares a store.
-func spec(role string, capacity int, cfg Config, make func(cfg Config, h *history) actor.Actor) kit.Spec {
+func spec(role string, cfg Config, make func(cfg Config, h *history) actor.Actor) kit.Spec {
 	if cfg.Counters == nil {
 		cfg.Counters = new(Counters)
 	}

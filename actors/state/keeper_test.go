@@ -57,7 +57,7 @@ func TestHeldQuestionsAreRefusedInTheEnd(t *testing.T) {
 		store := s.spawn(PolicyStore(Config{Counters: counters}), RolePolicies)
 		start := time.Now()
 		s.ask(store, findPolicies(1))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		s.ask(store, findPolicies(2))
 		for i, want := range []time.Duration{Patience, Patience + time.Second} {
 			r := hears[*messages.Refused](s)

@@ -51,7 +51,7 @@ type asker struct {
 
 // NameStore declares the DNS cache: the only owner of resolved names.
 func NameStore(cfg Config) kit.Spec {
-	return spec(RoleNames, capacity, cfg, func(cfg Config, _ *history) actor.Actor {
+	return spec(RoleNames, cfg, func(cfg Config, _ *history) actor.Actor {
 		return &names{resolver: cfg.Resolver, counters: cfg.Counters, resolving: map[string][]asker{}}
 	})
 }

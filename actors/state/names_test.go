@@ -54,7 +54,7 @@ func TestResolveName(t *testing.T) {
 				t.Errorf("answer %+v", a)
 			}
 		}
-		time.Sleep(29 * time.Second)
+		<-time.After(29 * time.Second)
 		s.ask(store, name("a.com"))
 		if a := hears[*messages.NameResolved](s); !a.Cached {
 			t.Errorf("answer %+v, want it from the cache", a)
@@ -62,7 +62,7 @@ func TestResolveName(t *testing.T) {
 		if z.asked["a.com"] != 1 {
 			t.Errorf("asked %d times, want once", z.asked["a.com"])
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		s.ask(store, name("a.com"))
 		if a := hears[*messages.NameResolved](s); a.Cached || z.asked["a.com"] != 2 {
 			t.Errorf("answer %+v, asked %d times; want it anew", a, z.asked["a.com"])

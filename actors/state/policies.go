@@ -24,7 +24,7 @@ type policies struct {
 // PolicyStore declares the policy store: the only owner of policies.
 func PolicyStore(cfg Config) kit.Spec {
 	w := watchers{}
-	return spec(RolePolicies, capacity, cfg, func(cfg Config, h *history) actor.Actor {
+	return spec(RolePolicies, cfg, func(cfg Config, h *history) actor.Actor {
 		return &policies{
 			keeper: newKeeper(RolePolicies, cfg), history: h, table: NewPolicyTable(), watchers: w,
 		}

@@ -46,10 +46,16 @@ func TestFindPolicies(t *testing.T) {
 		{"namespace and global", inNamespace("ns1"), []string{"ns1/a", "ns1/b", "root/global"}, nil},
 		{"global only", inNamespace("ns3"), []string{"root/global"}, nil},
 		{"without a namespace", inNamespace(""), []string{"root/global"}, nil},
-		{"listed, unknown and listed twice", inNamespace("ns3", "ns1/selected", "ns1/none", "ns1/selected", "ns1/none"),
-			[]string{"root/global", "ns1/selected"}, []string{"ns1/none"}},
-		{"listed whatever its scope, but once", inNamespace("ns1", "ns2/other", "ns1/a"),
-			[]string{"ns1/a", "ns1/b", "root/global", "ns2/other"}, nil},
+		{
+			"listed, unknown and listed twice", inNamespace("ns3", "ns1/selected", "ns1/none", "ns1/selected", "ns1/none"),
+			[]string{"root/global", "ns1/selected"},
+			[]string{"ns1/none"},
+		},
+		{
+			"listed whatever its scope, but once", inNamespace("ns1", "ns2/other", "ns1/a"),
+			[]string{"ns1/a", "ns1/b", "root/global", "ns2/other"},
+			nil,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			keys, unknown := keysFor(table, tc.workload)

@@ -76,8 +76,11 @@ func TestLoadBalance(t *testing.T) {
 			placed(pod("e", "10.0.0.5"), "other", "reg", "zone"), placed(pod("f", "10.0.0.6"), "other2", "reg", "zone"),
 			placed(pod("g", "10.0.0.7"), "other", "reg", "x"),
 		}, four...), []string{"e", "f"}},
-		{"without a mode preferences do not count", &messages.LoadBalancer{RoutingPreferences: failover.RoutingPreferences},
-			[]*messages.Workload{four[0], placed(pod("e", "10.0.0.5"), "", "reg", "zone")}, []string{"a", "e"}},
+		{
+			"without a mode preferences do not count", &messages.LoadBalancer{RoutingPreferences: failover.RoutingPreferences},
+			[]*messages.Workload{four[0], placed(pod("e", "10.0.0.5"), "", "reg", "zone")},
+			[]string{"a", "e"},
+		},
 		{"without an address on our network: never", nil, []*messages.Workload{noIP("a", "", true), placed(pod("b", "10.0.0.2"), "", "", "")}, []string{"b"}},
 		{"without an address elsewhere: only through a gateway", nil, []*messages.Workload{noIP("a", "remote", true), noIP("b", "remote", false)}, []string{"a"}},
 	} {

@@ -32,8 +32,12 @@ func TestBestByAddress(t *testing.T) {
 			canonical(service("ns3/a.com", "10.0.0.1")), service("ns4/a.com", "10.0.0.1"),
 		}, []seen{{"10.0.0.1", "", "ns3/a.com"}, {"10.0.0.1", "other", "ns3/a.com"}, {"10.0.0.1", "ns4", "ns4/a.com"}}},
 		{"namespace_visibility_vip", []*messages.Service{private(service("ns1/a.com", "10.0.0.1", "10.1.0.0/16"))}, []seen{
-			{"10.0.0.1", "ns1", "ns1/a.com"}, {"10.0.0.1", "ns2", ""}, {"10.0.0.1", "", "ns1/a.com"},
-			{"10.1.2.3", "ns1", "ns1/a.com"}, {"10.1.2.3", "ns2", ""}, {"10.1.2.3", "", "ns1/a.com"},
+			{"10.0.0.1", "ns1", "ns1/a.com"},
+			{"10.0.0.1", "ns2", ""},
+			{"10.0.0.1", "", "ns1/a.com"},
+			{"10.1.2.3", "ns1", "ns1/a.com"},
+			{"10.1.2.3", "ns2", ""},
+			{"10.1.2.3", "", "ns1/a.com"},
 		}},
 		{"visibility_filtered_exact_vip_falls_through_to_cidr", []*messages.Service{
 			private(service("ns1/exact.com", "10.0.0.1")), service("ns2/wide.com", "10.0.0.0/24"),

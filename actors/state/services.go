@@ -22,7 +22,7 @@ type services struct {
 
 // ServiceStore declares the service store: the only owner of services and their endpoints.
 func ServiceStore(cfg Config) kit.Spec {
-	return spec(RoleServices, capacity, cfg, func(cfg Config, h *history) actor.Actor {
+	return spec(RoleServices, cfg, func(cfg Config, h *history) actor.Actor {
 		return &services{
 			keeper:    newKeeper(RoleServices, cfg),
 			history:   h,

@@ -33,7 +33,7 @@ type workloads struct {
 
 // WorkloadStore declares the workload store: the only owner of workloads.
 func WorkloadStore(cfg Config) kit.Spec {
-	return spec(RoleWorkloads, capacity, cfg, func(cfg Config, h *history) actor.Actor {
+	return spec(RoleWorkloads, cfg, func(cfg Config, h *history) actor.Actor {
 		return &workloads{
 			keeper:   newKeeper(RoleWorkloads, cfg),
 			history:  h,

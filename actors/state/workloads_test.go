@@ -61,10 +61,10 @@ func TestWaitForWorkloadEventually(t *testing.T) {
 		w := pod("w")
 		s.ask(store, local(pod("never"), 10*time.Second))
 		s.ask(store, local(w, 5*time.Second))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		s.system.Send(store, workloadsOf(pod("unrelated")))
 		s.quiet()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		s.system.Send(store, workloadsOf(w))
 		if a := hears[*messages.LocalWorkloadFound](s); a.Workload != w || a.Held != 2*time.Second {
 			t.Errorf("answer %+v", a)
@@ -121,9 +121,9 @@ func TestEndpointsArePassedOn(t *testing.T) {
 			}
 		}
 		s.system.Send(store, &messages.StoreLost{Role: RoleServices})
-		for i, want := range []string{"1024 true true", "2 false false"} {
+		for i, want := range []string{"1024, true, true", "2, false, false"} {
 			e := hears[*messages.UpdateEndpoints](s)
-			if got := fmt.Sprint(len(e.Set), e.Reset, e.More); got != want {
+			if got := fmt.Sprintf("%d, %v, %v", len(e.Set), e.Reset, e.More); got != want {
 				t.Errorf("chunk %d of everything: sets, reset, more: %s; want %s", i, got, want)
 			}
 		}
