@@ -54,18 +54,33 @@ func (w *World) validate(a Arrival) []Draw[bool] {
 	if !a.Authority.Addr.IsValid() || a.Authority.Addr == a.Dst.Addr() || a.Local.ApplicationTunnel != nil {
 		return surely(true)
 	}
-	var waypoint *messages.GatewayAddress
+	var waypoints []messages.GatewayAddress
 	if wl := w.workloadAt(a.OurNetwork, a.Authority.Addr); wl != nil {
-		waypoint = wl.Waypoint
+		if wl.Waypoint != nil {
+			waypoints = append(waypoints, *wl.Waypoint)
+		}
 	} else if s := w.serviceAt(a.OurNetwork, a.Authority.Addr, ""); s != nil {
-		waypoint = s.Waypoint
+		if s.Waypoint != nil {
+			waypoints = append(waypoints, *s.Waypoint)
+		}
+		for _, ww := range s.WeightedWaypoints { // the reference forgets them (§15, 7)
+			if ww.Weight > 0 {
+				waypoints = append(waypoints, ww.Destination)
+			}
+		}
 	}
-	if waypoint == nil {
-		return surely(false)
+	valid := surely(false)
+	for _, g := range waypoints {
+		valid = then(valid, func(already bool) []Draw[bool] {
+			if already {
+				return surely(true)
+			}
+			return w.behind(g.Destination,
+				func(wl *messages.Workload) bool { return owns(wl, a.Dst.Addr()) },
+				func(wl *messages.Workload) bool { return wl.UID == a.Local.UID })
+		})
 	}
-	return w.behind(waypoint.Destination,
-		func(wl *messages.Workload) bool { return owns(wl, a.Dst.Addr()) },
-		func(wl *messages.Workload) bool { return wl.UID == a.Local.UID })
+	return valid
 }
 
 // nextHop is §4.7.

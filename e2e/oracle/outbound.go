@@ -89,6 +89,11 @@ func (w *World) throughGateway(c Call, next *hop, svc *messages.Service, t messa
 // withoutWaypoint is the tree from C on.
 func (w *World) withoutWaypoint(c Call, svc *messages.Service) []Draw[Way] {
 	return then(w.upstream(c.Source.Network, c.Source, c.Dst, messages.ResolveStandard), func(f found) []Draw[Way] {
+		owner := w.workloadAt(c.Source.Network, c.Dst.Addr())
+		if f.hop == nil && svc == nil && owner != nil {
+			// Not so in the reference, which sends what belongs to a workload in plain text here (§15, 21).
+			f.hop = &hop{workload: owner, port: c.Dst.Port()}
+		}
 		if f.hop == nil {
 			if svc != nil && (svc.LoadBalancer == nil || svc.LoadBalancer.Mode != messages.BalancePassthrough) {
 				return refuse(denied(messages.ReasonNoHealthyUpstream, "no healthy upstream: "+c.Dst.String()))

@@ -60,8 +60,12 @@ func TestHostnameWorkloads(t *testing.T) {
 		{"of the family that was dialled", map[string][]netip.Addr{"vm.example.com": addrs("2001:db8::1", "10.0.0.1", "10.0.0.2")}, "127.0.0.3:80", "TCP 10.0.0.2:8080 - Direct"},
 		{"of the other family", map[string][]netip.Addr{"vm.example.com": addrs("2001:db8::1")}, "127.0.0.3:80", "TCP [2001:db8::1]:8080 - Direct"},
 		{"lookup failed", nil, "127.0.0.3:80", "deny no ip addresses were resolved for workload: vm"},
-		{"empty answer", map[string][]netip.Addr{"vm.example.com": nil}, "127.0.0.3:80",
-			"deny ip addresses were resolved for workload vm, but valid dns response had no A/AAAA records"},
+		{
+			"empty answer",
+			map[string][]netip.Addr{"vm.example.com": nil},
+			"127.0.0.3:80",
+			"deny ip addresses were resolved for workload vm, but valid dns response had no A/AAAA records",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, append(neighbours(), exampleCom(), byName())...)

@@ -93,23 +93,30 @@ func (i *Inbound) workloadsKnown() Step {
 	case !i.foreign():
 		return i.findWaypoint()
 	case w[1] != nil:
-		return i.ownedBy(w[1].Waypoint)
+		return i.ownedBy(w[1].Waypoint, nil)
 	}
 	return i.ask(Services, &messages.FindAddress{
 		Question:  i.question(),
 		Addresses: [2]messages.NetworkAddress{{Network: i.OurNetwork, Addr: i.Authority.Addr}},
 	}, kindService, func() Step {
 		if s := i.answer.(*messages.ServiceFound).Service; s != nil {
-			return i.ownedBy(s.Waypoint)
+			return i.ownedBy(s.Waypoint, s.WeightedWaypoints)
 		}
 		return i.mismatch()
 	})
 }
 
-// ownedBy goes on if the waypoint of the authority's owner is the local workload.
-func (i *Inbound) ownedBy(waypoint *messages.GatewayAddress) Step {
-	if waypoint == nil {
-		return i.mismatch()
+// ownedBy goes on if a waypoint of the authority's owner is the local workload: the single one or one of those that
+// share its traffic, which the reference forgets here (spec/dataplane.md §15, 7).
+func (i *Inbound) ownedBy(waypoint *messages.GatewayAddress, weighted []messages.WeightedWaypoint) Step {
+	for waypoint == nil {
+		if len(weighted) == 0 {
+			return i.mismatch()
+		}
+		if weighted[0].Weight > 0 {
+			waypoint = &weighted[0].Destination
+		}
+		weighted = weighted[1:]
 	}
 	i.member = membership{
 		inquiry:     &i.inquiry,
@@ -118,7 +125,7 @@ func (i *Inbound) ownedBy(waypoint *messages.GatewayAddress) Step {
 		addr:        i.Dst.Addr(),
 		then: func() Step {
 			if !i.member.is {
-				return i.mismatch()
+				return i.ownedBy(nil, weighted)
 			}
 			return i.findWaypoint()
 		},

@@ -123,6 +123,45 @@ func TestFindInboundUpstream(t *testing.T) {
 	}
 }
 
+// TestWaypointThatSharesTheTraffic is a waypoint that gets a part of a service's connections only.
+func TestWaypointThatSharesTheTraffic(t *testing.T) {
+	for name, tc := range map[string]struct {
+		single   string
+		weighted []messages.WeightedWaypoint
+		accepted bool
+	}{
+		"the second of two":           {"", shares("10.99.0.1", 1, waypointVIP, 9), true},
+		"besides the single one":      {"10.99.0.1", shares(waypointPod, 1), true},
+		"the single one besides them": {waypointPod, shares("10.99.0.1", 1), true},
+		"one without a share":         {"", shares(waypointVIP, 0, "10.99.0.1", 1), false},
+		"others":                      {"10.99.0.1", shares("10.99.0.2", 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := inboundWorld(t, attachment{})
+			shared := service("default/"+serverName, []string{serverVIP}, example)
+			if tc.single != "" {
+				shared.Waypoint = gateway(tc.single, 15008)
+			}
+			shared.WeightedWaypoints = tc.weighted
+			w.services.ApplyServices(&messages.UpdateServices{Set: []messages.ServiceUpdate{{Service: shared}}})
+			if s := w.run(w.inbound(waypointPod, serverVIP+":8080")); (s.Inbound != nil) != tc.accepted {
+				t.Errorf("accepted %v: %+v", s.Inbound != nil, s.Deny)
+			}
+		})
+	}
+}
+
+// shares are waypoints and their weights in turn.
+func shares(pairs ...any) []messages.WeightedWaypoint {
+	var all []messages.WeightedWaypoint
+	for ; len(pairs) > 0; pairs = pairs[2:] {
+		all = append(all, messages.WeightedWaypoint{
+			Destination: *gateway(pairs[0].(string), 15008), Weight: uint32(pairs[1].(int)),
+		})
+	}
+	return all
+}
+
 func TestInboundReasons(t *testing.T) {
 	w := inboundWorld(t, attachment{})
 	for authority, want := range map[string]messages.Reason{

@@ -19,7 +19,7 @@ type membership struct {
 	// workload is the one that the reference names, once it was asked for; service says that it names a service.
 	workload *messages.Workload
 	service  bool
-	// is is the outcome, handed to then.
+	// The outcome, for then.
 	is   bool
 	then func() Step
 }

@@ -81,12 +81,14 @@ func (o *Outbound) serviceWaypoint() Step {
 	return o.toWaypoint(o.service)
 }
 
-// choose is step C: the upstream that the services chose, else the workload that was called by its address.
+// choose is step C: the upstream that the services chose, else the workload that was called by its address. A workload
+// whose address is also a passthrough service's, or one's without endpoints, is called as a workload where that is no
+// service traffic: the reference sends such calls in plain text (spec/dataplane.md §15, 21).
 func (o *Outbound) choose(a *messages.UpstreamFound) Step {
 	switch {
 	case a.Selected != nil && a.Upstream != nil && !a.Passthrough:
 		return o.locate(*a.Upstream, o.Dst.Addr(), o.upstreamKnown)
-	case a.Selected == nil && o.onSource != nil:
+	case (a.Selected == nil || o.service == nil) && o.onSource != nil:
 		return o.locate(messages.Upstream{Workload: o.onSource, Port: o.Dst.Port()}, o.Dst.Addr(), o.upstreamKnown)
 	case o.service != nil && o.service.Mode() != messages.BalancePassthrough:
 		return deny(messages.ReasonNoHealthyUpstream, "no healthy upstream: "+o.Dst.String())

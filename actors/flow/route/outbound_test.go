@@ -140,6 +140,14 @@ func TestBuildRequest(t *testing.T) {
 		{"service_ip_families dual, v4", "127.0.0.1", "127.0.0.3:80", []any{dualService(messages.FamiliesDual), dual()}, "HBONE 127.0.0.2:15008 127.0.0.2:80 Direct"},
 		{"service_ip_families dual, v6", "::1", "[::3]:80", []any{dualService(messages.FamiliesDual), dual()}, "HBONE [ff06::c3]:15008 [ff06::c3]:80 Direct"},
 		{"passthrough_svc", "127.0.0.1", "1.2.3.4:80", []any{passthrough()}, "TCP 1.2.3.4:80 - Passthrough"},
+		{"a pod inside a passthrough service's range is still called as a pod", "127.0.0.1", "127.0.0.2:80", []any{
+			one(hbone), service("/wide.com", nil, nil, balanced(messages.BalancePassthrough), func(s *messages.Service) {
+				s.CIDRVIPs = []messages.NetworkPrefix{{Prefix: netip.MustParsePrefix("127.0.0.0/29")}}
+			}),
+		}, "HBONE 127.0.0.2:15008 127.0.0.2:80 Direct"},
+		{"a pod with the address of a service without endpoints is called as a pod", "127.0.0.1", "127.0.0.2:80", []any{
+			one(hbone), service("/same.com", []string{"127.0.0.2"}, messages.PortMap{80: 80}),
+		}, "HBONE 127.0.0.2:15008 127.0.0.2:80 Direct"},
 		{"passthrough_svc_with_waypoint", "127.0.0.1", "1.2.3.4:80", []any{passthrough(guarded("127.0.0.10"))}, "HBONE 127.0.0.10:15008 1.2.3.4:80 ToServerWaypoint"},
 
 		{"service waypoint by service host name", "127.0.0.1", "127.0.0.3:80", []any{
@@ -149,17 +157,29 @@ func TestBuildRequest(t *testing.T) {
 		{"service waypoint by workload host name", "127.0.0.1", "127.0.0.3:80", []any{
 			exampleCom(guarded("/waypoint.com")), workload("wp", []string{"127.0.0.9"}, named("waypoint.com")),
 		}, "HBONE 127.0.0.9:15008 127.0.0.3:80 ToServerWaypoint"},
-		{"service waypoint by unknown host name", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(guarded("/waypoint.com"))},
-			"deny unknown waypoint: waypoint waypoint.com not found"},
-		{"service waypoint by unknown address", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(guarded("127.0.0.99"))},
-			`deny unknown waypoint: waypoint GatewayAddress { destination: Address(NetworkAddress { network: "", address: 127.0.0.99 }), hbone_mtls_port: 15008 } not found`},
+		{
+			"service waypoint by unknown host name", "127.0.0.1", "127.0.0.3:80",
+			[]any{exampleCom(guarded("/waypoint.com"))},
+			"deny unknown waypoint: waypoint waypoint.com not found",
+		},
+		{
+			"service waypoint by unknown address", "127.0.0.1", "127.0.0.3:80",
+			[]any{exampleCom(guarded("127.0.0.99"))},
+			`deny unknown waypoint: waypoint GatewayAddress { destination: Address(NetworkAddress { network: "", address: 127.0.0.99 }), hbone_mtls_port: 15008 } not found`,
+		},
 		{"service waypoint without endpoints", "127.0.0.1", "127.0.0.3:80", []any{
 			exampleCom(guarded("ns/waypoint.com")), service("ns/waypoint.com", nil, messages.PortMap{15008: 15008}),
 		}, `deny unknown waypoint: waypoint GatewayAddress { destination: Hostname(NamespacedHostname { namespace: "ns", hostname: "waypoint.com" }), hbone_mtls_port: 15008 } not found`},
-		{"workload waypoint by unknown host name", "127.0.0.1", "127.0.0.2:80", []any{one(withWaypoint("/waypoint.com"))},
-			"deny unknown waypoint: waypoint waypoint.com not found"},
-		{"workload waypoint by unknown address", "127.0.0.1", "127.0.0.2:80", []any{one(withWaypoint("127.0.0.99"))},
-			`deny unknown waypoint: waypoint GatewayAddress { destination: Address(NetworkAddress { network: "", address: 127.0.0.99 }), hbone_mtls_port: 15008 } not found`},
+		{
+			"workload waypoint by unknown host name", "127.0.0.1", "127.0.0.2:80",
+			[]any{one(withWaypoint("/waypoint.com"))},
+			"deny unknown waypoint: waypoint waypoint.com not found",
+		},
+		{
+			"workload waypoint by unknown address", "127.0.0.1", "127.0.0.2:80",
+			[]any{one(withWaypoint("127.0.0.99"))},
+			`deny unknown waypoint: waypoint GatewayAddress { destination: Address(NetworkAddress { network: "", address: 127.0.0.99 }), hbone_mtls_port: 15008 } not found`,
+		},
 		{"workload waypoint by VIP", "127.0.0.1", "127.0.0.2:80", []any{
 			one(withWaypoint("127.0.0.8")), service("/waypoint.com", []string{"127.0.0.8"}, messages.PortMap{15008: 15018}),
 			serving(workload("wp", []string{"127.0.0.9"}), "/waypoint.com", nil),
@@ -181,10 +201,16 @@ func TestBuildRequest(t *testing.T) {
 			exampleCom(), remote(behindGateway("/gw", 15009)), service("/gw", nil, messages.PortMap{15009: 15009}),
 			serving(workload("gw-pod", nil, onNetwork("remote"), behindGateway("/other", 1)), "/gw", nil),
 		}, "deny no valid routing destination for workload: Workload{gw-pod with uid gw-pod (TCP)}"},
-		{"gateway by unknown host name", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(), remote(behindGateway("/nobody", 15009))},
-			"deny unknown network gateway: network gateway nobody not found"},
-		{"gateway by unknown address", "127.0.0.1", "127.0.0.3:80", []any{exampleCom(), remote(behindGateway("remote/10.22.1.1", 15009))},
-			`deny unknown network gateway: network gateway GatewayAddress { destination: Address(NetworkAddress { network: "remote", address: 10.22.1.1 }), hbone_mtls_port: 15009 } not found`},
+		{
+			"gateway by unknown host name", "127.0.0.1", "127.0.0.3:80",
+			[]any{exampleCom(), remote(behindGateway("/nobody", 15009))},
+			"deny unknown network gateway: network gateway nobody not found",
+		},
+		{
+			"gateway by unknown address", "127.0.0.1", "127.0.0.3:80",
+			[]any{exampleCom(), remote(behindGateway("remote/10.22.1.1", 15009))},
+			`deny unknown network gateway: network gateway GatewayAddress { destination: Address(NetworkAddress { network: "remote", address: 10.22.1.1 }), hbone_mtls_port: 15009 } not found`,
+		},
 		{"gateway by a workload's host name that does not resolve", "127.0.0.1", "127.0.0.3:80", []any{
 			exampleCom(), remote(behindGateway("/gw", 15009)), workload("gw-pod", nil, onNetwork("remote"), named("gw"), behindGateway("/other", 1)),
 		}, "deny no ip addresses were resolved for workload: gw-pod"},
