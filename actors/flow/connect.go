@@ -43,18 +43,11 @@ func (t *tunnel) connect(ctx actor.Context) {
 	}
 }
 
-// start lets the goroutine that carries the bytes go.
-func (t *tunnel) start(ctx actor.Context, carry func(*leg) any) {
-	l := newLeg(t, ctx.Self())
-	if t.series == nil {
-		l.opened = make(chan struct{})
-	}
+// start brings up the second leg on a goroutine.
+func (t *tunnel) start(ctx actor.Context, bringUp func(*leg) any) {
+	l := newLeg(t)
 	t.leg = l
-	kit.Go(ctx, func(context.Context) any { // the end of the flow, a crash too, cuts it
-		now := carry
-		carry = nil // it holds what is needed to set up, and the relay may run for long
-		return now(l)
-	})
+	kit.Go(ctx, func(context.Context) any { return bringUp(l) }) // the end of the flow, a crash too, cuts it
 }
 
 func (t *tunnel) tunnelAcquired(ctx actor.Context, m *messages.TunnelAcquired) {
@@ -117,9 +110,7 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 		t.marks.Event(t.stage, messages.EventSourceNotPreserved, messages.StringAttr(messages.AttrSourceAddress, m.SourceLost))
 	}
 	t.open()
-	if t.leg.opened != nil {
-		close(t.leg.opened)
-	}
+	kit.Go(ctx, t.leg.carry)
 	t.timer.Stop()
 	t.timer = nil
 	t.markFaults(ctx)

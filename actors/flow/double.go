@@ -29,7 +29,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 		if f != nil {
 			return fail(f, false)
 		}
-		if !l.add(func() { _ = outerStream.Close() }) {
+		if !l.add(outerStream) {
 			return fail(messages.Fail(messages.ReasonCancelled, errCut.Error()), false)
 		}
 		secured := tls.Client(hbone.Coalesce(outerStream), config)

@@ -7,10 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-
 	"github.com/troupe-mesh/troupe/actors/flow/failure"
-	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/relay"
@@ -25,61 +22,85 @@ var (
 
 func left() *messages.Failure { return messages.Fail(messages.ReasonCancelled, errLeft.Error()) }
 
-// leg is the goroutine that brings up the second leg of a flow and then carries its bytes. It tells the tunnel actor
-// what became of it, and closes both legs before it ends. cut may be called by the flow's other goroutines.
+// leg brings up the second leg of a flow on one goroutine, which ends by telling the tunnel actor what became of it, and
+// carries the flow's bytes on another, fresh one: what it took to get there was deeper than what an idle connection needs.
+// cut may be called from elsewhere at any time.
 type leg struct {
-	system   *kit.System
-	flow     *actor.PID
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
 	counters *relay.Counters
 	began    time.Time
-	// opened is closed when the flow's statistics are built, where that happens only once it is established: bytes must
-	// not be counted before. It is nil for all others.
-	opened chan struct{}
+	ctx      context.Context
 
-	mu    sync.Mutex
-	legs  []func() // how to abort each leg that is up
-	isCut bool
+	mu     sync.Mutex // guards what is below
+	cancel context.CancelCauseFunc
+	ends   [3]io.Closer // what is open: aborting means closing it
+	isCut  bool
+
+	// What carry carries, set before it is started: the application's connection and, on the other side, a tunnel's
+	// stream or, where that is nil, a connection.
+	app, upstream socket.Conn
+	stream        *hbone.Stream
+	side          relay.Side
+	preface       []byte // what the application is told before the first byte
 }
 
-func newLeg(t *tunnel, flow *actor.PID) *leg {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &leg{system: t.System, flow: flow, ctx: ctx, cancel: cancel, counters: &t.counters, began: time.Now()}
-	switch {
-	case t.entry.Conn != nil:
-		conn := t.entry.Conn
-		l.add(func() { _ = conn.Close() })
-	case t.entry.Stream != nil:
+func newLeg(t *tunnel) *leg {
+	l := &leg{counters: &t.counters, began: time.Now()}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	if t.entry.Conn != nil {
+		l.add(t.entry.Conn)
 	}
 	return l
 }
 
-// add says how another leg is aborted; it reports false, and aborts it at once, when the flow was cut meanwhile.
-func (l *leg) add(abort func()) bool {
+// add says what else is open; it reports false, and closes it at once, when the flow was cut meanwhile.
+func (l *leg) add(end io.Closer) bool {
 	l.mu.Lock()
 	cut := l.isCut
-	if !cut {
-		l.legs = append(l.legs, abort)
+	for i := range l.ends {
+		if !cut && l.ends[i] == nil {
+			l.ends[i] = end
+			break
+		}
 	}
 	l.mu.Unlock()
 	if cut {
-		abort()
+		closeConn(end)
 	}
 	return !cut
 }
 
-// cut ends the leg from outside: what it waits for is cancelled and both connections are aborted. It may block, since
-// the last words on a tunnel may have to wait for room.
+// cut ends the leg from outside: what it waits for is cancelled and what is open is closed. It may block, since the last
+// words on a tunnel may have to wait for room.
 func (l *leg) cut() {
-	l.cancel(errCut) // once it carries bytes that means nothing any more, and does no harm
-	l.mu.Lock()
-	legs := l.legs
-	l.legs, l.isCut = nil, true
-	l.mu.Unlock()
-	for _, abort := range legs {
-		abort()
+	ends := l.finish(errCut)
+	for _, end := range ends {
+		closeConn(end)
 	}
+}
+
+// finish forgets what is open, and gives up waiting for a reason.
+func (l *leg) finish(why error) (ends [3]io.Closer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ends = l.ends
+	l.ends, l.isCut = [3]io.Closer{}, true
+	l.letGo(why)
+	return ends
+}
+
+// letGo ends the context that setting up had. l.mu is held.
+func (l *leg) letGo(why error) {
+	if l.cancel != nil {
+		l.cancel(why)
+		l.cancel = nil
+	}
+}
+
+// abandon gives up waiting because the client has left.
+func (l *leg) abandon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.letGo(errLeft)
 }
 
 // hasEnded reports whether nothing is left to abort.
@@ -89,29 +110,45 @@ func (l *leg) hasEnded() bool {
 	return l.isCut
 }
 
-// done forgets how to abort: the leg has closed everything itself.
-func (l *leg) done() {
-	l.mu.Lock()
-	l.legs, l.isCut = nil, true
-	l.mu.Unlock()
-	l.cancel(nil)
-}
-
-// carrying lets go of what was only needed to get here, so that an idle connection does not hold it.
-func (l *leg) carrying() {
-	l.cancel(nil)
-	l.ctx = nil
-}
-
-// failed and finished are the leg's last words.
+// failed is the last word of a leg that did not come up; it has closed everything itself.
 func (l *leg) failed(start time.Time, f *messages.Failure, keep bool) any {
-	l.done()
+	l.finish(nil)
 	return &messages.EstablishFailed{DialStart: start, DialEnd: time.Now(), Failure: f, KeepTrace: keep}
 }
 
-func (l *leg) finished(r relay.Result) any {
-	l.done()
+// established is the last word of a leg that came up: the tunnel actor starts carry.
+func (l *leg) established(m *messages.Established) any {
+	l.mu.Lock()
+	l.letGo(nil)
+	l.mu.Unlock()
+	l.ctx = nil
+	return m
+}
+
+// carry passes the bytes until both directions have ended, and both legs are closed.
+func (l *leg) carry(context.Context) any {
+	var r relay.Result
+	switch {
+	case l.stream == nil:
+		r = relay.Plain(l.app, l.upstream, l.counters)
+	case l.preface != nil:
+		r = l.introduce()
+	default:
+		r = relay.Tunnel(l.app, l.stream, l.side, l.counters)
+	}
+	l.finish(nil)
 	return &messages.Finished{Err: r.Err, ClosedBy: side(r.ClosedBy)}
+}
+
+// introduce writes what the application is told first, and carries on.
+func (l *leg) introduce() relay.Result {
+	if _, err := l.app.Write(l.preface); err != nil {
+		_ = l.stream.Close()
+		closeConn(l.app)
+		return relay.Result{Err: messages.FailWith(messages.ReasonRelayFailed, "send: ", err), ClosedBy: relay.SideUpstream}
+	}
+	l.preface = nil
+	return relay.Tunnel(l.app, l.stream, l.side, l.counters)
 }
 
 // plainLeg dials the destination of an outbound plain TCP flow, without source preservation (spec/dataplane.md §2.8).
@@ -132,14 +169,13 @@ func (t *tunnel) plainLeg() func(*leg) any {
 
 func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, socks socksAnswer) any {
 	end := time.Now()
-	if !l.add(func() { _ = upstream.Close() }) || !socks.succeeded() {
+	if !l.add(upstream) || !socks.succeeded() {
 		closeConn(upstream)
 		closeConn(downstream)
 		return l.failed(start, left(), false)
 	}
-	l.system.Send(l.flow, &messages.Established{DialStart: start, DialEnd: end, At: end})
-	l.carrying()
-	return l.finished(relay.Plain(downstream, upstream, l.counters))
+	l.app, l.upstream = downstream, upstream
+	return l.established(&messages.Established{DialStart: start, DialEnd: end, At: end})
 }
 
 // hboneLeg opens a stream in a pooled tunnel and carries the client's bytes in it (spec/dataplane.md §2.9).
@@ -172,23 +208,16 @@ func (l *leg) open(client *hbone.Client, authority string, headers []hbone.Heade
 
 func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Stream, answer *hbone.Response, socks socksAnswer, peer messages.Identity) any {
 	end := time.Now()
-	if !l.add(func() { _ = stream.Close() }) || !socks.succeeded() {
+	if !l.add(stream) || !socks.succeeded() {
 		_ = stream.Close()
 		closeConn(conn)
 		return l.failed(start, left(), keeps(answer))
 	}
 	baggage, has := answer.Get("baggage")
-	l.system.Send(l.flow, &messages.Established{
+	l.app, l.stream, l.side = conn, stream, relay.SideDownstream
+	return l.established(&messages.Established{
 		DialStart: start, DialEnd: end, At: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
 	})
-	if l.opened != nil {
-		select {
-		case <-l.opened:
-		case <-l.ctx.Done():
-		}
-	}
-	l.carrying()
-	return l.finished(relay.Tunnel(conn, stream, relay.SideDownstream, l.counters))
 }
 
 // inboundLeg dials the application and answers the peer (spec/dataplane.md §4.9, §5).
@@ -221,15 +250,14 @@ func (l *leg) heed(request *hbone.ServerStream) (settled func()) {
 	if request == nil {
 		return func() {}
 	}
-	request.OnLeave(func() { l.cancel(errLeft) })
+	request.OnLeave(l.abandon)
 	return func() { request.OnLeave(nil) }
 }
 
 // answer sends the 200, writes what an application tunnel wants to be told first, and carries the stream.
 func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStream, headers []hbone.Header, preface []byte) any {
 	end := time.Now()
-	if !l.add(func() { _ = app.Close() }) {
-		closeConn(app)
+	if !l.add(app) {
 		return l.failed(start, messages.Fail(messages.ReasonCancelled, errCut.Error()), false)
 	}
 	stream, err := request.Accept(headers)
@@ -242,17 +270,9 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 			return l.failed(start, messages.FailWith(messages.ReasonH2Failed, "h2 failed: ", err), false)
 		}
 	}
-	l.add(func() { _ = stream.Close() })
-	l.system.Send(l.flow, &messages.Established{DialStart: start, DialEnd: end, At: time.Now()})
-	if len(preface) > 0 {
-		if _, err := app.Write(preface); err != nil {
-			_ = stream.Close()
-			closeConn(app)
-			return l.finished(relay.Result{Err: messages.FailWith(messages.ReasonRelayFailed, "send: ", err), ClosedBy: relay.SideUpstream})
-		}
-	}
-	l.carrying()
-	return l.finished(relay.Tunnel(app, stream, relay.SideUpstream, l.counters))
+	l.add(stream)
+	l.app, l.stream, l.side, l.preface = app, stream, relay.SideUpstream, preface
+	return l.established(&messages.Established{DialStart: start, DialEnd: end, At: time.Now()})
 }
 
 func closeConn(c io.Closer) {
