@@ -55,14 +55,16 @@ type maker struct {
 	t *rapid.T
 	// made numbers the versions of things.
 	made int
-	// networks and ranges are those of this world: sometimes few, so that things collide more.
-	networks []string
-	ranges   []netip.Prefix
+	// networks, homes (the workloads' networks) and ranges are those of this world: sometimes few, so that things collide
+	// more, and sometimes nearly everybody is at home elsewhere.
+	networks, homes []string
+	ranges          []netip.Prefix
 }
 
 func newMaker(t *rapid.T) *maker {
 	m := &maker{t: t}
 	m.networks = pick(m, [][]string{networks, networks, {"", "east"}})
+	m.homes = pick(m, [][]string{m.networks, m.networks, {"east", "east", "east", ""}})
 	m.ranges = ranges
 	if m.chance(2) {
 		m.ranges = []netip.Prefix{pick(m, ranges)}
@@ -107,7 +109,7 @@ func (m *maker) workload(uid string) messages.WorkloadUpdate {
 	w := &messages.Workload{
 		UID: uid, Name: uid[strings.LastIndexByte(uid, '/')+1:], Namespace: pick(m, namespaces),
 		Protocol: messages.Protocol(m.n(2)), TrustDomain: pick(m, []string{"td", "td", "other"}),
-		ServiceAccount: pick(m, []string{"default", "gate"}), Network: pick(m, m.networks), CanonicalRevision: m.version(),
+		ServiceAccount: pick(m, []string{"default", "gate"}), Network: pick(m, m.homes), CanonicalRevision: m.version(),
 		Node: pick(m, []string{"", "n1", "n2"}), ClusterID: pick(m, []string{"k1", "k2"}),
 		Locality: messages.Locality{Region: pick(m, []string{"", "r1"}), Zone: pick(m, []string{"z1", "z2"}), Subzone: pick(m, []string{"", "s1"})},
 		Capacity: pick(m, []uint32{1, 1, 1, 1, 2, 2, 3, 0}),

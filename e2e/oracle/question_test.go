@@ -17,6 +17,11 @@ func (m *maker) call(w *World, ourNetwork string) Call {
 			c.Source = pick(m, w.Workloads).Workload
 		}
 	}
+	if c.Source.Network != ourNetwork && m.chance(2) { // it has moved
+		moved := *c.Source
+		moved.Network, moved.CanonicalRevision = ourNetwork, m.version()
+		c.Source = &moved
+	}
 	src := pick(m, podIPs)
 	if ips := c.Source.WorkloadIPs; len(ips) > 0 && !m.chance(4) {
 		src = pick(m, ips)
