@@ -3,6 +3,9 @@ package identity
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -112,7 +115,10 @@ func (c *certificates) wake(ctx actor.Context) {
 }
 
 func (c *certificates) stopping(ctx actor.Context) {
-	for _, e := range c.manager.entries {
+	all := slices.SortedFunc(maps.Values(c.manager.entries), func(a, b *entry) int { // a map must not decide who hears first
+		return strings.Compare(a.id.String(), b.id.String())
+	})
+	for _, e := range all {
 		c.answer(ctx, e.id, c.manager.release(e, answer{err: ErrStopped}))
 	}
 }

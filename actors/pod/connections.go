@@ -1,6 +1,9 @@
 package pod
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -100,10 +103,11 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 	c.registry.open[ctx.Sender().Id] = &registered{RegisterConnection: m, flow: ctx.Sender()}
 }
 
-// policiesChanged asks which policies apply now to each inbound connection.
+// policiesChanged asks which policies apply now to each inbound connection, in the order of their flows' names.
 func (c *connections) policiesChanged(ctx actor.Context) {
 	clear(c.asking)
-	for _, r := range c.registry.open {
+	for _, id := range slices.Sorted(maps.Keys(c.registry.open)) {
+		r := c.registry.open[id]
 		if r.Direction != messages.Inbound || r.Local == nil {
 			continue
 		}

@@ -1,6 +1,9 @@
 package pod
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -39,7 +42,7 @@ func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 	case m.Mode == messages.DrainImmediate:
 		p.cut(ctx)
 	case first:
-		for _, s := range p.sessions {
+		for _, s := range sorted(p.sessions) {
 			ctx.Send(s, m)
 		}
 		p.draining.timer = kit.After(ctx, m.Deadline, &drainExpired{})
@@ -63,10 +66,10 @@ func (p *pod) cut(ctx actor.Context) {
 	}
 	p.draining.isCut, p.draining.cut = true, len(p.flows)
 	drained := messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
-	for _, f := range p.flows {
+	for _, f := range sorted(p.flows) {
 		ctx.Send(f, &messages.CloseFlow{Failure: drained})
 	}
-	for _, s := range p.sessions {
+	for _, s := range sorted(p.sessions) {
 		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
 	}
 }
@@ -92,4 +95,13 @@ func (p *pod) checkDrained(ctx actor.Context) {
 		ctx.Send(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut})
 	}
 	d.askers = nil
+}
+
+// sorted are actors in the order of their names, so that a map does not decide who hears first.
+func sorted(actors map[string]*actor.PID) []*actor.PID {
+	all := make([]*actor.PID, 0, len(actors))
+	for _, name := range slices.Sorted(maps.Keys(actors)) {
+		all = append(all, actors[name])
+	}
+	return all
 }

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -130,8 +132,10 @@ func (p *pool) terminated(m *actor.Terminated) {
 // drain refuses what comes; tunnels live on as long as flows hold them.
 func (p *pool) drain(ctx actor.Context) {
 	p.draining = true
-	for _, peer := range p.peers {
-		ctx.Send(peer, &retire{})
+	for _, name := range slices.Sorted(maps.Keys(p.keys)) { // a map must not decide who hears first
+		if peer := p.peers[p.keys[name]]; peer != nil && peer.Id == name {
+			ctx.Send(peer, &retire{})
+		}
 	}
 	clear(p.peers)
 }

@@ -1,6 +1,9 @@
 package state
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -66,8 +69,8 @@ func (s *policies) update(ctx actor.Context, u *messages.UpdatePolicies) {
 		s.found(ctx)
 	}
 	if !s.lost && !u.More {
-		for _, w := range s.watchers {
-			ctx.Send(w, &messages.PoliciesChanged{Version: s.table.Version()})
+		for _, name := range slices.Sorted(maps.Keys(s.watchers)) {
+			ctx.Send(s.watchers[name], &messages.PoliciesChanged{Version: s.table.Version()})
 		}
 	}
 	s.history.applied(ctx, s.table.Version())
