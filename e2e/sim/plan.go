@@ -168,7 +168,7 @@ func draw(seed uint64) *Plan {
 		p.calls = append(p.calls, drawCall(r, id))
 	}
 	for _, node := range meshed {
-		for range r.IntN(10) {
+		for range r.IntN(24) {
 			p.changes[node] = append(p.changes[node], drawChange(r))
 		}
 		slices.SortFunc(p.changes[node], func(a, b change) int { return int(a.at - b.at) })
@@ -199,7 +199,7 @@ func instant(r *rand.Rand, most time.Duration) time.Duration {
 }
 
 func drawCall(r *rand.Rand, id int) *call {
-	c := &call{id: id, at: instant(r, traffic), habit: pick(r, []habit{talker, talker, listener, lingerer, lingerer, lingerer, deaf, quitter})}
+	c := &call{id: id, at: instant(r, traffic), habit: pick(r, []habit{talker, talker, listener, lingerer, lingerer, lingerer, lingerer, lingerer, deaf, quitter})}
 	c.from = pick(r, []string{"a", "a", "b", "c", plainWorkload})
 	c.socks = c.from != plainWorkload && r.IntN(4) == 0
 	c.size = []int{0, 1, 100, 5_000, 70_000, 400_000}[r.IntN(6)]
@@ -224,17 +224,17 @@ func drawCall(r *rand.Rand, id int) *call {
 
 func drawPolicy(r *rand.Rand) *policy {
 	p := &policy{
-		key: fmt.Sprintf("ns/p%d", r.IntN(5)), deny: r.IntN(2) == 0, dryRun: r.IntN(6) == 0, empty: r.IntN(12) == 0,
+		key: fmt.Sprintf("ns/p%d", r.IntN(5)), deny: r.IntN(2) == 0, dryRun: r.IntN(8) == 0, empty: r.IntN(8) == 0,
 		scope: pick(r, []messages.PolicyScope{messages.ScopeNamespace, messages.ScopeGlobal, messages.ScopeWorkloadSelector, messages.ScopeWorkloadSelector}),
 	}
 	who := func() []string {
-		if r.IntN(2) == 0 {
+		if r.IntN(3) > 0 {
 			return nil
 		}
 		return []string{pick(r, meshed)}
 	}
 	p.from, p.notFrom = who(), who()
-	if r.IntN(2) == 0 {
+	if r.IntN(3) == 0 {
 		p.ports = []uint16{pick(r, []uint16{portEcho, portBanner, portSource})}
 	}
 	if !p.deny && r.IntN(2) == 0 { // allowances that leave most of the traffic alive
@@ -245,11 +245,11 @@ func drawPolicy(r *rand.Rand) *policy {
 
 func drawChange(r *rand.Rand) change {
 	c := change{at: instant(r, traffic)}
-	switch r.IntN(6) {
+	switch r.IntN(8) {
 	case 0, 1:
 		p := drawPolicy(r)
 		c.make = func(s *state) { s.policies[p.key] = p }
-	case 2:
+	case 2, 6, 7:
 		key := fmt.Sprintf("ns/p%d", r.IntN(5))
 		c.make = func(s *state) { delete(s.policies, key) }
 	case 3:
