@@ -165,9 +165,9 @@ func (t *tunnel) begin(ctx actor.Context, s messages.Stage) {
 }
 
 func (t *tunnel) spawn(ctx actor.Context, role string, a actor.Actor) {
-	kit.Spawn(ctx, t.System.Props(kit.Spec{
+	kit.SpawnBrief(ctx, kit.Spec{
 		Role: role, Capacity: flowCapacity, Run: kit.OnFlow(t.dispatcher), New: func() actor.Actor { return a },
-	}), role)
+	}, role)
 }
 
 // arm sets the stage's deadline. One timer serves all stages of a flow: when it fires it looks whether the stage that

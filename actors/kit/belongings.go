@@ -1,12 +1,18 @@
 package kit
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
 
 // belongings are what an actor has begun and what ends with it.
 type belongings struct {
 	asked  uint64 // the last question's id
 	asks   *Asks
 	timers []*Timer
+	brief  []*actor.PID // the children of SpawnBrief that have not ended
 	work   context.Context
 	cancel context.CancelFunc
 }
@@ -38,8 +44,23 @@ func (c *cell) release() {
 		t.cancel()
 	}
 	b.timers = nil
+	for _, child := range b.brief {
+		c.sys.Stop(child)
+	}
+	b.brief = nil
 	if b.cancel != nil {
 		b.cancel()
 		b.work, b.cancel = nil, nil
+	}
+}
+
+// ended forgets a brief child that has ended.
+func (b *belongings) ended(child *actor.PID) {
+	if b == nil {
+		return
+	}
+	b.brief = slices.DeleteFunc(b.brief, func(p *actor.PID) bool { return p.Equal(child) })
+	if len(b.brief) == 0 {
+		b.brief = nil
 	}
 }

@@ -23,6 +23,13 @@ func (c *cell) Receive(ctx actor.Context) {
 		c.close()
 	case *tick:
 		m.asks.expire(c)
+	case *actor.Terminated:
+		c.belongings.ended(m.Who)
+		if c.stopping || c.restarting {
+			c.guard(ctx)
+			return
+		}
+		c.actor.Receive(ctx)
 	case *workFailure:
 		panic(m.failure)
 	case *Undelivered:
@@ -30,7 +37,7 @@ func (c *cell) Receive(ctx actor.Context) {
 			c.actor.Receive(ctx)
 		}
 	default:
-		if c.stopping || c.restarting { // the end of a child
+		if c.stopping || c.restarting {
 			c.guard(ctx)
 			return
 		}
