@@ -211,6 +211,10 @@ type PoliciesChanged struct {
 	Version uint64
 }
 
+// AlwaysAdmitted says that a full mailbox takes it all the same: what outlives a policy because of a lost notice would
+// be allowed wrongly. There is one for each push of the control plane.
+func (*PoliciesChanged) AlwaysAdmitted() {}
+
 // Questions to and answers of the DNS cache.
 
 // ResolveName asks for the addresses of a host name.

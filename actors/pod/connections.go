@@ -3,6 +3,7 @@ package pod
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -41,8 +42,20 @@ type connections struct {
 	registry    *registry
 	// asking are the connections whose policies were asked for.
 	asking    map[uint64]*registered
+	timer     *kit.Timer // of askAgain
 	restarted bool
+	draining  bool
 }
+
+// patience is how long the registry waits for the policy store before it turns to it again.
+const patience = time.Second
+
+// askAgain says that the questions up to a number should have been answered, watchAgain that it is time to subscribe
+// again.
+type (
+	askAgain   struct{ asked uint64 }
+	watchAgain struct{}
+)
 
 func connectionsSpec(system *kit.System, policies *actor.PID, denyUnknown bool, log Log) kit.Spec {
 	r := &registry{open: map[string]*registered{}}
@@ -72,12 +85,19 @@ func (c *connections) Receive(ctx actor.Context) {
 		c.policiesChanged(ctx)
 	case *messages.PoliciesFound:
 		c.policiesFound(ctx, m)
+	case *askAgain:
+		c.askAgain(ctx, m)
+	case *watchAgain:
+		c.watchAgain(ctx)
+	case *kit.Undelivered:
+		c.undelivered(ctx, m)
 	case *messages.Refused:
 		delete(c.asking, m.ID) // the store tells of a change when it has its state back
 	case *messages.DumpConnections:
 		c.dumpConnections(ctx, m)
 	case *messages.Drain:
 		// Connections that live through a drain are not asked about again.
+		c.draining = true
 		ctx.Request(c.policies, &messages.UnwatchPolicies{})
 	case *actor.Stopping:
 		ctx.Request(c.policies, &messages.UnwatchPolicies{})
@@ -107,16 +127,62 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 func (c *connections) policiesChanged(ctx actor.Context) {
 	clear(c.asking)
 	for _, id := range slices.Sorted(maps.Keys(c.registry.open)) {
-		r := c.registry.open[id]
-		if r.Direction != messages.Inbound || r.Local == nil {
-			continue
+		if r := c.registry.open[id]; r.Direction == messages.Inbound && r.Local != nil {
+			c.ask(ctx, r)
 		}
-		c.registry.asked++
-		c.asking[c.registry.asked] = r
-		q := &messages.FindPolicies{Workload: r.Local}
-		q.Number(c.registry.asked, c.system.Nanos())
-		ctx.Request(c.policies, q)
 	}
+	c.awaitAnswers(ctx)
+}
+
+func (c *connections) ask(ctx actor.Context, r *registered) {
+	c.registry.asked++
+	c.asking[c.registry.asked] = r
+	q := &messages.FindPolicies{Workload: r.Local}
+	q.Number(c.registry.asked, c.system.Nanos())
+	ctx.Request(c.policies, q)
+}
+
+// awaitAnswers lets what is not answered in time be asked again: a connection whose question got lost must not outlive
+// the policy that allowed it.
+func (c *connections) awaitAnswers(ctx actor.Context) {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	if len(c.asking) > 0 {
+		c.timer = kit.After(ctx, patience, &askAgain{c.registry.asked})
+	}
+}
+
+func (c *connections) askAgain(ctx actor.Context, m *askAgain) {
+	if m.asked != c.registry.asked {
+		return // a newer change asked again
+	}
+	c.timer = nil
+	for _, id := range slices.Sorted(maps.Keys(c.asking)) {
+		r := c.asking[id]
+		delete(c.asking, id)
+		if c.registry.open[r.flow.Id] == r {
+			c.ask(ctx, r)
+		}
+	}
+	c.awaitAnswers(ctx)
+}
+
+// undelivered subscribes again when the store crashed over it. Questions are asked again by their own clock.
+func (c *connections) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if _, ok := m.Message.(*messages.WatchPolicies); ok {
+		kit.After(ctx, patience, &watchAgain{})
+	}
+}
+
+// watchAgain subscribes, and asks, since a change may have been missed.
+func (c *connections) watchAgain(ctx actor.Context) {
+	if c.draining {
+		return
+	}
+	ctx.Request(c.policies, &messages.WatchPolicies{})
+	c.policiesChanged(ctx)
 }
 
 func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound) {
@@ -125,6 +191,9 @@ func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound
 		return // a newer change asked again
 	}
 	delete(c.asking, m.ID)
+	if len(c.asking) == 0 {
+		c.awaitAnswers(ctx)
+	}
 	if c.registry.open[r.flow.Id] != r {
 		return
 	}
