@@ -91,7 +91,7 @@ type CloseFlow struct {
 type RegisterConnection struct {
 	Direction Direction
 	// Connection and Local are set for inbound connections: what policy was asked about. Local is nil where it was not.
-	Connection Connection
+	Connection *Connection
 	Local      *Workload
 	// Src, OriginalDst and ActualDst are shown in the admin dump; OriginalHost is the forwarded host of inbound ones.
 	Src, OriginalDst, ActualDst netip.AddrPort

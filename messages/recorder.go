@@ -70,11 +70,20 @@ type Recorder struct {
 	// Dropped counts spans and events beyond the bounds.
 	Dropped int
 
+	marks *marks // nil until something is marked
+}
+
+// marks are what a recorder has noted.
+type marks struct {
 	spans  []SpanMark
 	events []EventMark
 	attrs  []AttrMark
 	links  []LinkMark
+	usual  [usualSpans]SpanMark // room for the spans of an ordinary connection
 }
+
+// has reports whether anything was marked since the last release.
+func (r *Recorder) has() bool { return r != nil && r.marks != nil }
 
 // Begin records the start of a span under parent.
 func (r *Recorder) Begin(name SpanName, parent SpanRef) SpanRef {
@@ -89,15 +98,16 @@ func (r *Recorder) BeginAt(name SpanName, parent SpanRef, at time.Duration) Span
 	if r == nil {
 		return NoSpan
 	}
-	if r.spans == nil {
-		r.spans = make([]SpanMark, 0, usualSpans)
+	if r.marks == nil {
+		r.marks = new(marks)
+		r.marks.spans = r.marks.usual[:0]
 	}
-	if len(r.spans) >= maxSpans {
+	if len(r.marks.spans) >= maxSpans {
 		r.Dropped++
 		return NoSpan
 	}
-	r.spans = append(r.spans, SpanMark{Name: name, Parent: parent, Start: at})
-	return SpanRef(len(r.spans) - 1)
+	r.marks.spans = append(r.marks.spans, SpanMark{Name: name, Parent: parent, Start: at})
+	return SpanRef(len(r.marks.spans) - 1)
 }
 
 // End records the end of a span; a span ends once, later calls do nothing.
@@ -105,92 +115,112 @@ func (r *Recorder) End(s SpanRef) { r.Fail(s, ReasonNone) }
 
 // Fail records the end of a span that failed for a reason.
 func (r *Recorder) Fail(s SpanRef, reason Reason) {
-	if r == nil || s < 0 || int(s) >= len(r.spans) || r.spans[s].End != 0 {
+	if !r.has() || s < 0 || int(s) >= len(r.marks.spans) || r.marks.spans[s].End != 0 {
 		return
 	}
-	r.spans[s].End = max(time.Since(r.Start), r.spans[s].Start+1)
-	r.spans[s].Reason = reason
+	r.marks.spans[s].End = max(time.Since(r.Start), r.marks.spans[s].Start+1)
+	r.marks.spans[s].Reason = reason
 }
 
 // Span records a whole span that took from start to end, both offsets from the recorder's start.
 func (r *Recorder) Span(name SpanName, parent SpanRef, start, end time.Duration) SpanRef {
 	s := r.BeginAt(name, parent, start)
 	if s != NoSpan {
-		r.spans[s].End = max(end, start+1)
+		r.marks.spans[s].End = max(end, start+1)
 	}
 	return s
 }
 
 // Blame says that a span which has ended failed for a reason.
 func (r *Recorder) Blame(s SpanRef, reason Reason) {
-	if r != nil && s != NoSpan {
-		r.spans[s].Reason = reason
+	if r.has() && s >= 0 && int(s) < len(r.marks.spans) {
+		r.marks.spans[s].Reason = reason
 	}
 }
 
 // Event records that something happened in a span.
 func (r *Recorder) Event(s SpanRef, name string, attrs ...Attr) {
-	if r == nil || s == NoSpan {
+	if !r.has() || s == NoSpan {
 		return
 	}
-	if len(r.events) >= maxEvents {
+	if len(r.marks.events) >= maxEvents {
 		r.Dropped++
 		return
 	}
-	r.events = append(r.events, EventMark{Span: s, At: time.Since(r.Start), Name: name, Attrs: attrs})
+	r.marks.events = append(r.marks.events, EventMark{Span: s, At: time.Since(r.Start), Name: name, Attrs: attrs})
 }
 
 // EventAt is Event for what happened earlier: at an offset from the recorder's start.
 func (r *Recorder) EventAt(s SpanRef, at time.Duration, name string, attrs ...Attr) {
-	if r == nil || s == NoSpan {
+	if !r.has() || s == NoSpan {
 		return
 	}
-	n := len(r.events)
-	if r.Event(s, name, attrs...); len(r.events) > n {
-		r.events[n].At = at
+	n := len(r.marks.events)
+	if r.Event(s, name, attrs...); len(r.marks.events) > n {
+		r.marks.events[n].At = at
 	}
 }
 
 // Attr records an attribute of a span.
 func (r *Recorder) Attr(s SpanRef, a Attr) {
-	if r == nil || s == NoSpan || len(r.attrs) >= maxEvents {
+	if !r.has() || s == NoSpan || len(r.marks.attrs) >= maxEvents {
 		return
 	}
-	r.attrs = append(r.attrs, AttrMark{Span: s, Attr: a})
+	r.marks.attrs = append(r.marks.attrs, AttrMark{Span: s, Attr: a})
 }
 
 // Link records that a span has to do with a span of another trace.
 func (r *Recorder) Link(s SpanRef, trace TraceID, span SpanID) {
-	if r == nil || s == NoSpan || len(r.links) >= maxEvents {
+	if !r.has() || s == NoSpan || len(r.marks.links) >= maxEvents {
 		return
 	}
-	r.links = append(r.links, LinkMark{Span: s, TraceID: trace, SpanID: span})
+	r.marks.links = append(r.marks.links, LinkMark{Span: s, TraceID: trace, SpanID: span})
 }
 
 // EndOpen ends every span that is still open with a reason, the innermost first.
 func (r *Recorder) EndOpen(reason Reason) {
-	if r == nil {
+	if !r.has() {
 		return
 	}
-	for i := len(r.spans) - 1; i >= 0; i-- {
+	for i := len(r.marks.spans) - 1; i >= 0; i-- {
 		r.Fail(SpanRef(i), reason)
 	}
 }
 
 // Spans, Events, Attrs and Links are what was recorded, in order. They may be read only after the last mark.
-func (r *Recorder) Spans() []SpanMark { return r.spans }
+func (r *Recorder) Spans() []SpanMark {
+	if !r.has() {
+		return nil
+	}
+	return r.marks.spans
+}
 
 // Events are the recorded events in order.
-func (r *Recorder) Events() []EventMark { return r.events }
+func (r *Recorder) Events() []EventMark {
+	if !r.has() {
+		return nil
+	}
+	return r.marks.events
+}
 
 // Attrs are the recorded attributes in order.
-func (r *Recorder) Attrs() []AttrMark { return r.attrs }
+func (r *Recorder) Attrs() []AttrMark {
+	if !r.has() {
+		return nil
+	}
+	return r.marks.attrs
+}
 
 // Links are the recorded links in order.
-func (r *Recorder) Links() []LinkMark { return r.links }
+func (r *Recorder) Links() []LinkMark {
+	if !r.has() {
+		return nil
+	}
+	return r.marks.links
+}
 
 // Release forgets the marks, once they were exported or are not wanted, so that a long-lived connection does not
 // carry them. Ids and decisions stay.
 func (r *Recorder) Release() {
-	r.spans, r.events, r.attrs, r.links = nil, nil, nil, nil
+	r.marks = nil
 }

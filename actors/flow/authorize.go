@@ -132,7 +132,8 @@ func (p *passage) register(ctx actor.Context) {
 	if p.request != nil {
 		entry.OriginalDst, entry.ActualDst, entry.Protocol = p.rec.OriginalDst, p.request.Dial, p.request.Protocol.String()
 	} else {
-		entry.Connection = p.connection()
+		c := p.connection()
+		entry.Connection = &c
 		if _, decided := p.waypointRule(); !decided { // what policy is not asked about now, it is not asked about later
 			entry.Local = p.local
 		}

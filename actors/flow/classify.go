@@ -149,7 +149,7 @@ func (p *passage) outboundDecided(r *messages.Request, t *route.Outbound) {
 		}
 		p.rec.MutualTLS = true
 		p.rec.SrcIdentity = p.ownIdentity()
-		p.rec.DerivedSource = &messages.DerivedWorkload{Identity: p.rec.SrcIdentity}
+		p.rec.DerivedSource = p.ownSource()
 		if r.Destination != nil {
 			p.rec.DstIdentity = r.Destination.Identity()
 		}
@@ -189,20 +189,34 @@ func (p *passage) inboundTree() *route.Inbound {
 	return t
 }
 
+// nobody is what is derived of a peer that tells nothing and proves nothing. It is frozen.
+var nobody = &messages.DerivedWorkload{}
+
+// ownSource is what is derived of our own side: its identity. All flows of the pod share it.
+func (p *passage) ownSource() *messages.DerivedWorkload {
+	if own := p.Own.Load(); own != nil && own.Identity == p.rec.SrcIdentity {
+		return own
+	}
+	own := &messages.DerivedWorkload{Identity: p.rec.SrcIdentity}
+	p.Own.Store(own)
+	return own
+}
+
 // inboundDecided notes the way in the record.
 func (p *passage) inboundDecided(r *messages.InboundRequest) {
 	p.inbound = r
 	p.rec.Source, p.rec.Destination, p.rec.Service = r.Source, p.local, r.Service
 	p.rec.Mode = messages.ModePlaintext
-	p.rec.DerivedSource = &messages.DerivedWorkload{}
+	p.rec.DerivedSource = nobody
 	if p.entry.Entrance == messages.EntranceHBONE {
 		p.rec.Mode = messages.ModeHBONE
 		p.rec.MutualTLS = true
 		p.rec.SrcIdentity, p.rec.DstIdentity = p.entry.Identity, p.local.Identity()
-		if p.forwarded.baggage != nil {
-			p.rec.DerivedSource = p.forwarded.baggage
+		if p.forwarded.baggage == nil {
+			p.forwarded.baggage = &messages.DerivedWorkload{}
 		}
-		p.rec.DerivedSource.Identity = p.entry.Identity
+		p.forwarded.baggage.Identity = p.entry.Identity
+		p.rec.DerivedSource = p.forwarded.baggage
 	}
 }
 

@@ -79,6 +79,8 @@ type Deps struct {
 	HBONE hbone.Settings
 	// Pod spawns the flows, Connections keeps the registry.
 	Pod, Connections *actor.PID
+	// Own is the pod's own side as outbound flows tell it; they keep it here for one another.
+	Own *atomic.Pointer[messages.DerivedWorkload]
 	// Ending is set when the pod stops: flows that are stopped otherwise have crashed.
 	Ending *atomic.Bool
 	// Pool gives tunnels to flows of 15001, SOCKSPool to those of 15080 (spec/dataplane.md §3.1).

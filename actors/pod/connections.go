@@ -197,11 +197,11 @@ func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound
 	if c.registry.open[r.flow.Id] != r {
 		return
 	}
-	verdict := messages.Evaluate(m.Policies, &r.Connection)
+	verdict := messages.Evaluate(m.Policies, r.Connection)
 	if verdict.Allowed && (!c.denyUnknown || len(m.Unknown) == 0) {
 		return
 	}
-	c.log.PolicyClosed(&r.Connection, r.Local.UID)
+	c.log.PolicyClosed(r.Connection, r.Local.UID)
 	ctx.Send(r.flow, &messages.CloseFlow{
 		Failure: messages.Fail(messages.ReasonPolicyChanged, "connection closed due to policy change"),
 		Policy:  verdict.Policy,

@@ -139,7 +139,7 @@ func (p *pod) started(ctx actor.Context) {
 	p.preserve = map[messages.Entrance]bool{}
 	system := deps.System
 	deps.HBONE.ConnectTimeout = deps.Settings.ConnectDeadline
-	deps.Pod, deps.Ending = ctx.Self(), p.ending
+	deps.Pod, deps.Ending, deps.Own = ctx.Self(), p.ending, new(atomic.Pointer[messages.DerivedWorkload])
 	registry := connectionsSpec(system, deps.Stores.Policies, deps.Settings.DenyUnknownPolicies, p.config.Log)
 	deps.Connections = kit.Spawn(ctx, system.Props(registry), RoleConnections)
 	dialer := &pool.Dialer{Network: deps.Network, TLS: deps.TLS, HBONE: deps.HBONE, Telemetry: deps.Telemetry}
