@@ -1,6 +1,7 @@
 package jaeger
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -51,6 +52,12 @@ func TestMissingParentsAreSeen(t *testing.T) {
 	}
 	if torn := traces[1]; len(torn.orphans()) != 1 || torn.orphans()[0].id != "05" || len(torn.roots()) != 0 {
 		t.Errorf("the torn trace has %d orphans and %d roots, want 1 and 0", len(torn.orphans()), len(torn.roots()))
+	}
+	if text := missing(traces[:1]); text != "" {
+		t.Errorf("the whole trace lacks %q", text)
+	}
+	if text := missing(traces); !strings.Contains(text, "trace bb: span accept of node-a has the parent 04, which is not there") {
+		t.Errorf("the torn trace lacks %q", text)
 	}
 }
 

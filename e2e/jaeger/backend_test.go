@@ -43,6 +43,7 @@ type backend struct {
 	ended chan struct{}
 	http  netip.AddrPort
 	otlp  netip.AddrPort
+	names int // that service has given
 }
 
 var shared backend
@@ -156,6 +157,12 @@ func (b *backend) stop() error {
 		return fmt.Errorf("jaeger ended with code %d; it said\n%s", code, b.out.String())
 	}
 	return nil
+}
+
+// service is a name under which nobody has exported yet: a test may run more than once, and sees its own traces only.
+func (b *backend) service(test string) string {
+	b.names++
+	return fmt.Sprintf("troupe-%s-%d", test, b.names)
 }
 
 // environ makes a proxy export its traces to Jaeger, under the name of a service.

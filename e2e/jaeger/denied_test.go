@@ -22,7 +22,7 @@ const denied = `node-a outbound ✗ policy_denied
 // Nothing is sampled: the denied connection is kept because it was denied, by both nodes, and the allowed one is not.
 func TestDeniedCallIsFoundByItsErrorType(t *testing.T) {
 	b := backendFor(t)
-	const service = "troupe-denied"
+	service := b.service("denied")
 	startProcesses(t, b.environ(service, "parentbased_always_off"))
 	if _, err := Call(t.Context(), ShopPort); err != nil {
 		t.Fatal(err)

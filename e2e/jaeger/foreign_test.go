@@ -11,7 +11,7 @@ import (
 // same, whole and with a link, whatever its flag says.
 func TestPeerThatNeverSamples(t *testing.T) {
 	b := backendFor(t)
-	const service = "troupe-foreign-peer"
+	service := b.service("foreign-peer")
 	m := begin(t, b.environ(service, "parentbased_always_on"))
 	p := newPeer(t, m.caDir)
 	for _, test := range []struct {

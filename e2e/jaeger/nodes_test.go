@@ -47,7 +47,7 @@ func looksLike(outline string) func(*connectionTrace) bool {
 // Two processes that know nothing of each other but what they send.
 func TestOneTraceSpansBothNodes(t *testing.T) {
 	b := backendFor(t)
-	const service = "troupe-both-nodes"
+	service := b.service("both-nodes")
 	startProcesses(t, b.environ(service, "parentbased_always_on"))
 	if text, err := Call(t.Context(), ShopPort); err != nil || text != answer {
 		t.Fatalf("the application answers %q, %v", text, err)
@@ -64,9 +64,13 @@ func TestOneTraceSpansBothNodes(t *testing.T) {
 	if len(links) != 1 {
 		t.Fatalf("pool.acquire has the links %v, want one to the tunnel's set-up", links)
 	}
-	setup, err := b.trace(links[0].trace)
-	if err != nil || setup == nil {
-		t.Fatalf("the tunnel's set-up is not in Jaeger: %v", err)
+	var setup *connectionTrace
+	if !eventually(arrival, func() bool {
+		var err error
+		setup, err = b.trace(links[0].trace)
+		return err == nil && setup != nil && setup.count(NodeA, "hbone.connection_setup") == 1
+	}) {
+		t.Fatalf("the tunnel's set-up, trace %s, is not in Jaeger", links[0].trace)
 	}
 	if root := setup.span(t, NodeA, "hbone.connection_setup"); root.id != links[0].span {
 		t.Errorf("the link is to span %s of the set-up, want its root %s", links[0].span, root.id)

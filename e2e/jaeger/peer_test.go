@@ -3,7 +3,9 @@ package jaeger
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -63,8 +65,8 @@ func newPeer(t *testing.T, caDir string) *peer {
 	return &peer{t: t, tunnel: tunnel}
 }
 
-// call sends a CONNECT for a port of the server's pod with a traceparent, ends the connection at once if it is
-// established, and returns the answer's status.
+// call sends a CONNECT for a port of the server's pod with a traceparent and returns the answer's status. A connection
+// that is established it ends, and waits until the other side has.
 func (p *peer) call(port uint16, traceparent string) int {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), callTimeout)
@@ -74,11 +76,19 @@ func (p *peer) call(port uint16, traceparent string) int {
 	if err != nil {
 		p.t.Fatalf("CONNECT %s: %v", authority, err)
 	}
-	if stream != nil {
-		_ = stream.SetDeadline(time.Now().Add(callTimeout))
-		if err := stream.Close(); err != nil {
-			p.t.Errorf("end the connection to %s: %v", authority, err)
-		}
+	if response.Status != http.StatusOK {
+		return response.Status
+	}
+	defer func() { _ = stream.Close() }()
+	err = stream.SetDeadline(time.Now().Add(callTimeout))
+	if err == nil {
+		err = stream.CloseWrite()
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, stream)
+	}
+	if err != nil {
+		p.t.Errorf("end the connection to %s: %v", authority, err)
 	}
 	return response.Status
 }

@@ -156,23 +156,38 @@ func (b *backend) await(t *testing.T, service string, s Search, n int, complete 
 	return nil
 }
 
-// wantWhole fails the test when any trace of the service lacks a parent.
+// wantWhole fails the test when any trace of the service stays without a parent that one of its spans names, or has not
+// exactly one root. What is still on its way may come.
 func (b *backend) wantWhole(t *testing.T, service string) {
 	t.Helper()
-	all, err := b.search(service, Search{})
-	if err != nil {
-		t.Fatal(err)
+	var torn string
+	if !eventually(arrival, func() bool {
+		all, err := b.search(service, Search{})
+		switch {
+		case err != nil:
+			torn = err.Error()
+		case len(all) == 0:
+			torn = "there is no trace of " + service + " at all"
+		default:
+			torn = missing(all)
+		}
+		return torn == ""
+	}) {
+		t.Error(torn)
 	}
-	if len(all) == 0 {
-		t.Errorf("there is no trace of %s at all", service)
-	}
+}
+
+// missing says what traces lack; it is empty when they lack nothing.
+func missing(all []*connectionTrace) string {
+	var text strings.Builder
 	for _, one := range all {
-		for _, orphan := range one.orphans() {
-			t.Errorf("trace %s: span %s of %s has the parent %s, which is not there:\n%s",
-				one.id, orphan.name, orphan.node, orphan.parent, one.outline())
+		orphans := one.orphans()
+		for _, o := range orphans {
+			fmt.Fprintf(&text, "trace %s: span %s of %s has the parent %s, which is not there\n", one.id, o.name, o.node, o.parent)
 		}
-		if n := len(one.roots()); n != 1 {
-			t.Errorf("trace %s has %d roots, want 1:\n%s", one.id, n, one.outline())
+		if n := len(one.roots()); n != 1 || len(orphans) > 0 {
+			fmt.Fprintf(&text, "trace %s has %d roots:\n%s", one.id, n, one.outline())
 		}
 	}
+	return text.String()
 }

@@ -44,7 +44,7 @@ func TestShowPrintsWhatGoesWrong(t *testing.T) {
 // What the guide says to search for finds exactly what was shown.
 func TestSearchesFindWhatIsShown(t *testing.T) {
 	b := backendFor(t)
-	const service = "troupe-failures"
+	service := b.service("failures")
 	parts := show(t, b.environ(service, "parentbased_always_on"))
 	for i, f := range Failures() {
 		found := b.await(t, service, f.Search, f.Traces, func(c *connectionTrace) bool {
@@ -57,12 +57,12 @@ func TestSearchesFindWhatIsShown(t *testing.T) {
 		}
 	}
 	b.wantWhole(t, service)
-	// By what else the guide says one may know: the client's address and port, the service, that something failed.
+	// By what else the guide says one may know: the client's address and port, the service, the pod.
 	connection := b.await(t, service, Denied.Search, 1, func(*connectionTrace) bool { return true })[0]
 	end := connection.span(t, NodeA, "outbound").attributes
 	address := messages.AttrSourceAddress + "=" + end[messages.AttrSourceAddress] + " " + messages.AttrSourcePort + "=" + end[messages.AttrSourcePort]
 	for tags, n := range map[string]int{
-		address: 1, messages.AttrDestService + "=" + serviceHost: 5, messages.AttrSourceWorkload + "=" + client: 5, "error=true": 2,
+		address: 1, messages.AttrDestService + "=" + serviceHost: 5, messages.AttrSourceWorkload + "=" + client: 5,
 	} {
 		b.await(t, service, Search{Tags: tags}, n, func(*connectionTrace) bool { return true })
 	}

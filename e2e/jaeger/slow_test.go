@@ -10,7 +10,7 @@ import (
 
 func TestSlowStoreIsSeenAsMailboxWait(t *testing.T) {
 	b := backendFor(t)
-	const service = "troupe-slow-store"
+	service := b.service("slow-store")
 	m := begin(t, b.environ(service, "parentbased_always_on"))
 	if _, err := Call(t.Context(), ShopPort); err != nil {
 		t.Fatal(err)
