@@ -54,12 +54,13 @@ type conn struct {
 	slots    []chan bool // Opens that wait for a stream slot
 	promised int         // slots given to Opens that have not taken them yet
 
-	goAway    goAway
-	limited   bool // the peer named its limit of streams
-	keepalive keepalive
-	greeting  *time.Timer
-	heading   *time.Timer
-	lingering *time.Timer
+	goAway      goAway
+	limited     bool // the peer named its limit of streams
+	keepalive   keepalive
+	greeting    *time.Timer
+	heading     *time.Timer
+	lingering   *time.Timer
+	lingerUntil time.Time // when it ends whatever happens
 
 	handle func(*ServerStream)
 
@@ -219,16 +220,35 @@ func (c *conn) conclude(err *ConnError) {
 	c.drain()
 }
 
+// lingerMost is how many linger times an end in good order may take in all.
+const lingerMost = 10
+
 // finish ends the sending side behind what is queued. c.mu is held.
 func (c *conn) finish() {
 	if c.writer.last || c.writer.closed {
 		return
 	}
 	c.writer.last = true
+	c.lingerUntil = time.Now().Add(c.set.LingerTimeout * lingerMost)
 	c.lingering = time.AfterFunc(c.set.LingerTimeout, func() {
 		c.set.Stats.LingerTimeouts.Add(1)
 		_ = c.rec.Close()
 	})
+}
+
+// progressed lets a connection that ends in good order linger on: its last streams' bytes may still be under way, which
+// closing would lose, and the peer has taken some or said something. One that ends for an error has the linger time and
+// no more.
+func (c *conn) progressed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ce *ConnError
+	if c.lingering == nil || !errors.As(c.err, &ce) || ce.Code != http2.ErrCodeNo {
+		return
+	}
+	if left := time.Until(c.lingerUntil); left > 0 && c.lingering.Stop() {
+		c.lingering.Reset(min(left, c.set.LingerTimeout))
+	}
 }
 
 // over says whether the connection has ended.
@@ -251,6 +271,7 @@ func (c *conn) swallow() {
 		if err != nil {
 			return
 		}
+		c.progressed()
 	}
 }
 

@@ -162,6 +162,7 @@ func (c *conn) write() {
 			} else if done {
 				break
 			}
+			c.progressed()
 		}
 	}
 }
