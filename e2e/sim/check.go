@@ -47,7 +47,7 @@ func (l *life) checkCalls() {
 	for _, c := range l.spoken {
 		l.out.Calls++
 		line := l.lineOf(c)
-		well := c.connected && strings.HasPrefix(line, "info\t") && !l.wasCut(c)
+		well := c.connected && strings.HasPrefix(line, "info\t") && !l.wasCut(c) && !l.wasInStorm(c)
 		if well {
 			l.out.Went++
 		}
@@ -68,6 +68,20 @@ func (l *life) wasCut(c *spoken) bool {
 	for _, node := range l.mayReach(c) {
 		for _, line := range l.out.Access[node] {
 			if field(line, "error") != "" && strings.Contains(line, `direction="inbound"`) && strings.HasSuffix(field(line, "dst.hbone_addr"), fmt.Sprint(":", c.port())) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wasInStorm reports whether the network between a call's ends misbehaved meanwhile. A tunnel that is reset ends its
+// streams like their end, by the rules of the wire (§9), and one that its owner ends waits only so long for the peer to
+// read what is under way.
+func (l *life) wasInStorm(c *spoken) bool {
+	for _, called := range l.mayReach(c) {
+		for _, s := range l.storms {
+			if s.between(c.from, called) && !s.over.Before(c.start) && !s.begun.After(c.end.Add(calming)) {
 				return true
 			}
 		}

@@ -49,6 +49,7 @@ type life struct {
 	apps     applications
 	entered  *entrances
 	spoken   []*spoken
+	storms   []storm
 	drained  map[string]time.Time // when a drain of a node began
 	out      *Life
 
@@ -115,7 +116,7 @@ func (l *life) live() {
 		l.begun = time.Now()
 		if l.plan.trouble.actors {
 			for _, name := range meshed {
-				mishaps(l.faults[name], l.plan.circumstances.faults, l.plan.slow)
+				mishaps(l.faults[name], l.plan.circumstances)
 			}
 		}
 		l.spoken = make([]*spoken, len(l.plan.calls))

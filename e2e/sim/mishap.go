@@ -13,16 +13,16 @@ var errMishap = errors.New("a mishap of the simulation")
 // longDelay is beyond the deadline of a stage.
 const longDelay = 20 * time.Second
 
-// mishaps makes a node's actors faulty from now on; slow says that messages may also come much too late. What may get lost or come twice are questions, their answers and
+// mishaps makes a node's actors faulty from now on. What may get lost or come twice are questions, their answers and
 // what a stage says at its end; whatever happens in one process's memory can't lose or repeat the rest, but can crash.
-func mishaps(f *fault.Faults, chance float64, slow bool) {
-	fault.On[any](f, "*").Chance(chance).Panic(errMishap)
-	fault.On[any](f, "*").Where(losable).Chance(chance).Drop()
-	fault.On[any](f, "*").Where(losable).Chance(chance).Delay(300 * time.Millisecond)
-	if slow {
-		fault.On[any](f, "*").Where(losable).Chance(chance / 2).Delay(longDelay)
+func mishaps(f *fault.Faults, c circumstances) {
+	fault.On[any](f, "*").Chance(c.panics).Panic(errMishap)
+	fault.On[any](f, "*").Where(losable).Chance(c.losses).Drop()
+	fault.On[any](f, "*").Where(losable).Chance(c.losses).Delay(300 * time.Millisecond)
+	if c.slow {
+		fault.On[any](f, "*").Where(losable).Chance(c.losses / 2).Delay(longDelay)
 	}
-	fault.On[any](f, "*").Where(repeatable).Chance(chance).Duplicate()
+	fault.On[any](f, "*").Where(repeatable).Chance(c.losses).Duplicate()
 }
 
 func losable(msg *any) bool {

@@ -73,7 +73,8 @@ type circumstances struct {
 	buffer  int // bytes of a connection that may wait to be read
 	streams int // that a tunnel carries
 	unused  time.Duration
-	faults  float64 // the chance of a message to suffer each kind of fault
+	panics  float64 // the chance of a message to be one over which an actor crashes
+	losses  float64 // and to get lost, to be late or to come twice
 	slow    bool    // messages may come much too late
 }
 
@@ -83,7 +84,8 @@ func drawCircumstances(r *rand.Rand) circumstances {
 		buffer:  pick(r, []int{8 << 10, 64 << 10, memnet.DefaultBuffer}),
 		streams: pick(r, []int{1, 3, 100}),
 		unused:  pick(r, []time.Duration{time.Second, 5 * time.Minute}),
-		faults:  pick(r, []float64{0.001, 0.004, 0.01}),
+		panics:  pick(r, []float64{0, 0.001, 0.004}),
+		losses:  pick(r, []float64{0.001, 0.005, 0.03}),
 		slow:    r.IntN(4) == 0,
 	}
 }
@@ -296,10 +298,14 @@ func drawWeather(r *rand.Rand) step {
 	y := pick(r, slices.DeleteFunc(slices.Clone(all), func(n string) bool { return n == x }))
 	at := instant(r, traffic)
 	if r.IntN(2) == 0 {
-		return step{at, "reset " + x + "-" + y, func(l *life) { l.world.Net().Reset(l.world.Host(x), l.world.Host(y)) }}
+		return step{at, "reset " + x + "-" + y, func(l *life) {
+			l.storm(x, y, 0)
+			l.world.Net().Reset(l.world.Host(x), l.world.Host(y))
+		}}
 	}
 	long := instant(r, 8*time.Second)
 	return step{at, fmt.Sprintf("cut %s-%s for %v", x, y, long), func(l *life) {
+		l.storm(x, y, long)
 		l.world.Net().Partition(l.world.Host(x), l.world.Host(y))
 		<-time.After(long)
 		l.world.Net().Heal(l.world.Host(x), l.world.Host(y))
