@@ -116,3 +116,26 @@ func TestOrdinaryRecordingAllocatesOnce(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestEventsOfEarlierAndOfAfterTheRelease(t *testing.T) {
+	r := &Recorder{Start: time.Now()}
+	s := r.Begin(SpanOutbound, NoSpan)
+	r.EventAt(s, 5*time.Second, EventFault, StringAttr(AttrFault, "drop"))
+	r.EventAt(NoSpan, time.Second, EventFault)
+	if e := r.Events(); len(e) != 1 || e[0].At != 5*time.Second || e[0].Span != s || len(e[0].Attrs) != 1 {
+		t.Errorf("events %+v", e)
+	}
+	r.Release()
+	r.EventAt(s, 6*time.Second, EventFault)
+	if e := r.Events(); len(e) != 1 || e[0].At != 6*time.Second {
+		t.Errorf("events after the release %+v", e)
+	}
+	for range 2 * maxEvents {
+		r.EventAt(s, 0, EventFault)
+	}
+	if n := len(r.Events()); n != maxEvents || r.Dropped != maxEvents+1 {
+		t.Errorf("%d events, %d dropped", n, r.Dropped)
+	}
+	var none *Recorder
+	none.EventAt(s, 0, EventFault)
+}
