@@ -82,6 +82,14 @@ type marks struct {
 	usual  [usualSpans]SpanMark // room for the spans of an ordinary connection
 }
 
+// begin makes room for marks.
+func (r *Recorder) begin() {
+	if r.marks == nil {
+		r.marks = new(marks)
+		r.marks.spans = r.marks.usual[:0]
+	}
+}
+
 // has reports whether anything was marked since the last release.
 func (r *Recorder) has() bool { return r != nil && r.marks != nil }
 
@@ -98,10 +106,7 @@ func (r *Recorder) BeginAt(name SpanName, parent SpanRef, at time.Duration) Span
 	if r == nil {
 		return NoSpan
 	}
-	if r.marks == nil {
-		r.marks = new(marks)
-		r.marks.spans = r.marks.usual[:0]
-	}
+	r.begin()
 	if len(r.marks.spans) >= maxSpans {
 		r.Dropped++
 		return NoSpan
@@ -140,9 +145,10 @@ func (r *Recorder) Blame(s SpanRef, reason Reason) {
 
 // Event records that something happened in a span.
 func (r *Recorder) Event(s SpanRef, name string, attrs ...Attr) {
-	if !r.has() || s == NoSpan {
+	if r == nil || s == NoSpan {
 		return
 	}
+	r.begin()
 	if len(r.marks.events) >= maxEvents {
 		r.Dropped++
 		return
@@ -152,9 +158,10 @@ func (r *Recorder) Event(s SpanRef, name string, attrs ...Attr) {
 
 // EventAt is Event for what happened earlier: at an offset from the recorder's start.
 func (r *Recorder) EventAt(s SpanRef, at time.Duration, name string, attrs ...Attr) {
-	if !r.has() || s == NoSpan {
+	if r == nil || s == NoSpan {
 		return
 	}
+	r.begin()
 	n := len(r.marks.events)
 	if r.Event(s, name, attrs...); len(r.marks.events) > n {
 		r.marks.events[n].At = at
