@@ -206,7 +206,7 @@ func (l *life) checkStay(s *served, from string, start time.Time) {
 		if t.applied.Before(s.accepted) || t.applied.Add(l.slack()).After(s.over) {
 			continue
 		}
-		if l.model.denied(from, s.host, s.port, start, t.applied, t.applied.Add(l.slack())) {
+		if l.model.denied(from, s.host, s.port, start, t.applied.Add(1), t.applied.Add(l.slack())) {
 			l.fail("call %d from %s to %s:%d was denied at +%v and lived until +%v", s.id, from, s.host, s.port, t.applied.Sub(l.begun), s.over.Sub(l.begun))
 			return
 		}
@@ -245,7 +245,7 @@ func (l *life) checkLog() {
 }
 
 func (l *life) checkLines(node string, lines map[netip.AddrPort]int) {
-	crashed := len(bubble.EventsOf[kit.Restarted](l.nodes[node])) > 0
+	crashed := l.plan.trouble.actors && len(bubble.EventsOf[kit.Restarted](l.nodes[node])) > 0
 	for at, n := range l.entered.flows {
 		if at.node != node {
 			continue

@@ -10,7 +10,7 @@ import (
 // A seed tells everything: each of some lives goes the same way every time, in the order of its messages and in its
 // access logs.
 func TestReplay(t *testing.T) {
-	lives, times := 20, 50
+	lives, times := 20, replays
 	if testing.Short() {
 		lives, times = 10, 3
 	}

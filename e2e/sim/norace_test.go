@@ -1,0 +1,6 @@
+//go:build !race
+
+package sim_test
+
+// replays is how often each life is played.
+const replays = 50
