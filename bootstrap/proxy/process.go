@@ -12,8 +12,7 @@ import (
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
-// gcPercent is GOGC where the environment sets none: tunnels hold little heap, and most of what is thrown away comes from
-// connections that are set up.
+// gcPercent is GOGC at the start where the environment sets none; tuneCollector goes on from there.
 const gcPercent = 200
 
 // ownProcess sets what there is one of in a process: the number of descriptors, threads and bytes. Variables that Go

@@ -32,6 +32,10 @@ func (s *Signals) Run(p *Proxy) error {
 	defer trimming.Wait()
 	defer end()
 
+	if !isSet(os.Environ(), "GOGC") {
+		defer tuneCollector()()
+	}
+
 	interrupted := false
 	select {
 	case why := <-p.shutdown:

@@ -33,7 +33,7 @@ func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
 	if _, err := p.one(c, "rr1x1", p.ops); err != nil { // one tunnel, so that what is there once isn't counted
 		return nil, err
 	}
-	before, err := c.rss()
+	before, err := c.settledRSS()
 	if err != nil {
 		return nil, err
 	}
