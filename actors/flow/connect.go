@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -47,7 +46,7 @@ func (t *tunnel) connect(ctx actor.Context) {
 func (t *tunnel) start(ctx actor.Context, bringUp func(*leg) any) {
 	l := newLeg(t)
 	t.leg = l
-	kit.Go(ctx, func(context.Context) any { return bringUp(l) }) // the end of the flow, a crash too, cuts it
+	kit.Do(ctx, func() any { return bringUp(l) }) // the end of the flow, a crash too, cuts it
 }
 
 func (t *tunnel) tunnelAcquired(ctx actor.Context, m *messages.TunnelAcquired) {
@@ -110,7 +109,7 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 		t.marks.Event(t.stage, messages.EventSourceNotPreserved, messages.StringAttr(messages.AttrSourceAddress, m.SourceLost))
 	}
 	t.open()
-	kit.Go(ctx, t.leg.carry)
+	kit.Do(ctx, t.leg.carry)
 	t.timer.Stop()
 	t.timer = nil
 	t.markFaults(ctx)

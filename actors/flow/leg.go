@@ -126,7 +126,7 @@ func (l *leg) established(m *messages.Established) any {
 }
 
 // carry passes the bytes until both directions have ended, and both legs are closed.
-func (l *leg) carry(context.Context) any {
+func (l *leg) carry() any {
 	var r relay.Result
 	switch {
 	case l.stream == nil:

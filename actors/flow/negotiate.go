@@ -1,8 +1,6 @@
 package flow
 
 import (
-	"context"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -19,7 +17,7 @@ type socksNegotiated struct {
 // negotiate reads what a SOCKS5 client wants. The client hears of success only when the upstream is known.
 func negotiate(ctx actor.Context, p *passage) {
 	conn, timeout := p.entry.Conn, p.Settings.NegotiationDeadline
-	kit.Go(ctx, func(context.Context) any {
+	kit.Do(ctx, func() any {
 		request, err := socks.Negotiate(conn, timeout)
 		if err != nil {
 			return &socksNegotiated{failure: messages.FailWith(messages.ReasonInvalidRequest, "", err)}

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"context"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -315,7 +314,7 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 // cut aborts both legs on a goroutine, since it may have to wait for room in the tunnel.
 func (t *tunnel) cut(ctx actor.Context) {
 	l := t.leg
-	kit.Go(ctx, func(context.Context) any {
+	kit.Do(ctx, func() any {
 		l.cut()
 		return nil
 	})
@@ -336,7 +335,7 @@ func (t *tunnel) refuse(ctx actor.Context) {
 		_ = t.entry.Conn.Close()
 	default:
 		conn, socks, failure := t.entry.Conn, t.socks, t.rec.Failure
-		kit.Go(ctx, func(context.Context) any {
+		kit.Do(ctx, func() any {
 			socks.failed(failure)
 			_ = conn.Close()
 			return nil
@@ -353,7 +352,7 @@ func (t *tunnel) refuseStream(ctx actor.Context) {
 	if t.Telemetry.WantsKeep(&t.rec) {
 		headers = []hbone.Header{{Name: trace.KeepHeader, Value: trace.KeepValue}}
 	}
-	kit.Go(ctx, func(context.Context) any {
+	kit.Do(ctx, func() any {
 		if dialled && (reason == messages.ReasonPolicyChanged || reason == messages.ReasonCertificateRevoked) {
 			stream.Reset(http2.ErrCodeCancel)
 		} else {

@@ -75,3 +75,31 @@ func TestBriefChildren(t *testing.T) {
 		}
 	})
 }
+
+func TestDoSendsWhatItReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSystem(Config{})
+		var got []any
+		worker := actor.ReceiveFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case string:
+				Do(ctx, func() any { return len(m) })
+				Do(ctx, func() any { return nil })
+			case int:
+				got = append(got, m)
+			}
+		})
+		pid, err := s.SpawnRoot(Spec{Role: "worker", Capacity: 8, New: func() actor.Actor { return worker }}, "worker")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(pid, "three")
+		synctest.Wait()
+		if len(got) != 1 || got[0] != 5 {
+			t.Errorf("got %v, want 5", got)
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -29,10 +29,19 @@ func Go(ctx actor.Context, do func(context.Context) any) {
 			b.cancel()
 		}
 	}
+	c.startWork(b.work, do)
+}
+
+// Do is Go for work that the actor ends in another way than by a context: an actor that never used Go carries none.
+func Do(ctx actor.Context, do func() any) {
+	cellOf(ctx).startWork(context.Background(), func(context.Context) any { return do() })
+}
+
+func (c *cell) startWork(ctx context.Context, do func(context.Context) any) {
 	w := work{cell: c, generation: c.generation + 1, do: do}
 	c.sys.begin()
 	c.role.working.Add(1)
-	go w.start(b.work)
+	go w.start(ctx)
 }
 
 func (w work) start(ctx context.Context) {
