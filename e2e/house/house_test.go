@@ -70,7 +70,9 @@ func sources(t *testing.T) []file {
 	return files
 }
 
-func isGenerated(f file) bool { return bytes.Contains(f.src, []byte("\n// Code generated ")) || bytes.HasPrefix(f.src, []byte("// Code generated ")) }
+func isGenerated(f file) bool {
+	return bytes.Contains(f.src, []byte("\n// Code generated ")) || bytes.HasPrefix(f.src, []byte("// Code generated "))
+}
 
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	documented := map[string]bool{}
