@@ -56,6 +56,11 @@ var stockServers = []struct {
 	{"x/net 1 MiB frames", func(t *testing.T, c net.Conn) {
 		stockServe(t, c, &http2.Server{MaxReadFrameSize: 1 << 20, MaxUploadBufferPerStream: 4 << 20, MaxUploadBufferPerConnection: 16 << 20})
 	}},
+	{"Envoy's windows and streams", func(t *testing.T, c net.Conn) { // 256 MiB and 2^31-1, its defaults
+		stockServe(t, c, &http2.Server{
+			MaxConcurrentStreams: 1<<31 - 1, MaxUploadBufferPerStream: 1 << 28, MaxUploadBufferPerConnection: 1 << 28,
+		})
+	}},
 	{"net/http", func(t *testing.T, c net.Conn) {
 		l := &oneListener{conn: c, closed: make(chan struct{})}
 		s := &http.Server{Handler: http.HandlerFunc(stockEcho), TLSConfig: serverTLS()} //nolint:gosec // no slow peers in this test
