@@ -32,6 +32,8 @@ type Life struct {
 	Calls, Went, Faults int
 	// Ends counts how connections ended, by what the access logs say of it.
 	Ends map[string]int
+	// Script is what the seed made up.
+	Script []string
 	// Problems are what must not be; empty when all is well.
 	Problems []string
 }
@@ -74,6 +76,7 @@ func Run(t *testing.T, seed uint64) *Life {
 			drained: map[string]time.Time{},
 		}
 		out.Trouble, out.History = l.plan.trouble.String(), l.director.history
+		out.Script = l.plan.script()
 		l.build(t)
 		l.live()
 		l.end()
@@ -84,8 +87,8 @@ func Run(t *testing.T, seed uint64) *Life {
 func (l *life) build(t *testing.T) {
 	l.world = bubble.NewOn(t, l.plan.first.mesh(), memnet.Options{
 		Link: memnet.Link{Latency: l.plan.latency}, Buffer: l.plan.buffer,
-		Skew: func(number uint64) time.Duration {
-			r := rand.New(rand.NewPCG(l.seed, skews<<32|number)) // of the order of the latency
+		Skew: func(number uint64, at time.Time) time.Duration {
+			r := rand.New(rand.NewPCG(l.seed<<8|skews, number<<40^uint64(at.UnixNano()))) // of the order of the latency
 			return time.Duration(1 + r.Int64N(int64(l.plan.latency)))
 		},
 	})

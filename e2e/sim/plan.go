@@ -102,6 +102,10 @@ const (
 	habits
 )
 
+func (h habit) String() string {
+	return [...]string{"talker", "listener", "lingerer", "deaf", "quitter"}[h]
+}
+
 // call is one connection of a client.
 type call struct {
 	id    int
@@ -119,7 +123,7 @@ func (c *call) String() string {
 	if c.socks {
 		via = " by SOCKS"
 	}
-	return fmt.Sprintf("call %d from %s to %s%s at %v (habit %d, %d bytes)", c.id, c.from, c.to, via, c.at, c.habit, c.size)
+	return fmt.Sprintf("call %d from %s to %s%s at %v (%v, %d bytes, waits %v)", c.id, c.from, c.to, via, c.at, c.habit, c.size, c.wait)
 }
 
 // step is something that happens at a time.
@@ -181,6 +185,18 @@ func draw(seed uint64) *Plan {
 		}
 	}
 	return p
+}
+
+// script is the plan as lines, but for the changes, which are many.
+func (p *Plan) script() []string {
+	lines := []string{fmt.Sprintf("%s: %+v", p.trouble, p.circumstances)}
+	for _, c := range p.calls {
+		lines = append(lines, c.String())
+	}
+	for _, w := range p.weather {
+		lines = append(lines, fmt.Sprintf("%v: %s", w.at, w.what))
+	}
+	return lines
 }
 
 func firstState(r *rand.Rand) *state {

@@ -46,11 +46,14 @@ func TestSeeds(t *testing.T) {
 }
 
 func list(t *testing.T, life *sim.Life) {
+	for _, line := range life.Script {
+		t.Log(line)
+	}
 	for i, e := range life.History.Events() {
 		t.Log(i, e)
 	}
-	for node, lines := range life.Access {
-		for _, line := range lines {
+	for _, node := range slices.Sorted(maps.Keys(life.Access)) {
+		for _, line := range life.Access[node] {
 			t.Log(node, line)
 		}
 	}

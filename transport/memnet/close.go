@@ -64,13 +64,17 @@ func (c *conn) Abort() error {
 func (c *conn) abort() {
 	if !c.wasReset() {
 		c.out.dropUnsent(c.link)
-		c.other.resetBy(time.Now().Add(c.delay()))
+		due := time.Now().Add(c.delay())
+		if c.net.options.Skew != nil {
+			due = later(due, c.out.last) // it overtakes nothing
+		}
+		c.other.resetBy(due)
 	}
 	c.release()
 }
 
 // delay is how long what this end sends is under way.
-func (c *conn) delay() time.Duration { return c.link.Latency + c.out.skew }
+func (c *conn) delay() time.Duration { return c.link.Latency + c.out.skew() }
 
 // release gives up what this end holds, and the connection when both ends are closed.
 func (c *conn) release() {

@@ -84,7 +84,10 @@ func (c *conn) readInto(buffer func() []byte) (int, error) {
 		return 0, c.opError("read", net.ErrClosed)
 	}
 	n := c.in.read(p, c.link)
-	if c.room() {
+	if c.net.options.Skew != nil && n > 0 {
+		c.in.credit(time.Now().Add(c.delay()+1), n) // not together with what this end says now
+		c.other.changed.notify()
+	} else if c.room() {
 		c.other.changed.notify()
 	}
 	return n, nil
@@ -139,25 +142,28 @@ func (c *conn) WaitWritable() error {
 
 func (c *conn) waitToWrite() {
 	until := c.writeDeadline
-	if c.reset && !c.link.cut {
-		until = earlier(until, c.resetDue)
+	if !c.link.cut {
+		if c.reset {
+			until = earlier(until, c.resetDue)
+		}
+		until = earlier(until, c.out.creditDue())
 	}
 	c.net.wait(context.Background(), &c.changed, until)
 }
 
 // room says whether the other end's writer, if it waits, may go on.
-func (c *conn) room() bool { return c.closed || 3*c.in.size <= 2*c.net.options.Buffer }
+func (c *conn) room() bool { return c.closed || 3*c.in.taken(c.link) <= 2*c.net.options.Buffer }
 
 // push sends what fits. A peer that has closed answers with RST.
 func (c *conn) push(p []byte) int {
-	p = p[:min(len(p), max(0, c.net.options.Buffer-c.out.size))]
+	p = p[:min(len(p), max(0, c.net.options.Buffer-c.out.taken(c.link)))]
 	if len(p) == 0 {
 		return 0
 	}
 	due := c.out.send(p, c.link)
 	if c.other.closed {
-		*c.out = stream{skew: c.out.skew, free: c.out.free, last: c.out.last, ended: c.out.ended, end: c.out.end}
-		c.resetBy(due.Add(c.link.Latency + c.in.skew))
+		*c.out = stream{net: c.net, number: c.serial, most: c.out.most, free: c.out.free, last: c.out.last, ended: c.out.ended, end: c.out.end}
+		c.resetBy(due.Add(c.link.Latency + c.in.skew()))
 		return len(p)
 	}
 	c.other.changed.notify()

@@ -50,7 +50,7 @@ func (h *Host) connect(ctx context.Context, addr netip.AddrPort, asked netip.Add
 		asked = netip.Addr{}
 	}
 	deadline := time.Now().Add(n.options.DialTimeout)
-	_, skew := n.number()
+	number := n.number()
 	var answer time.Time // when it comes, if nothing happens meanwhile
 	for {
 		switch {
@@ -70,7 +70,7 @@ func (h *Host) connect(ctx context.Context, addr netip.AddrPort, asked netip.Add
 			continue
 		}
 		if answer.IsZero() {
-			answer = time.Now().Add(2*link.Latency + skew)
+			answer = time.Now().Add(2*link.Latency + n.skew(number))
 		}
 		if time.Now().Before(answer) {
 			n.wait(ctx, &n.changed, earlier(answer, deadline))
@@ -136,12 +136,13 @@ func (h *Host) nearest(dst netip.Addr) netip.Addr {
 // open makes the two ends, and leaves one with the listener.
 func (h *Host) open(link *link, l *listener, r route, source, addr netip.AddrPort) *conn {
 	n := h.net
-	up, down := &stream{}, &stream{}
+	up, down := &stream{net: n}, &stream{net: n}
 	client := &conn{net: n, host: h, link: link, local: source, peer: addr, in: down, out: up, ephemeral: source.Port()}
 	server := &conn{net: n, host: r.host, link: link, local: r.local, peer: source, original: r.original, in: up, out: down}
 	client.other, server.other = server, client
 	for _, c := range []*conn{client, server} {
-		c.serial, c.out.skew = n.number()
+		c.serial = n.number()
+		c.out.number = c.serial
 		n.conns[c] = struct{}{}
 	}
 	h.ports[source.Port()] = struct{}{}

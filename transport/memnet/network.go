@@ -26,10 +26,12 @@ type Options struct {
 	Buffer int
 	// Backlog is how many connections wait to be accepted; dials beyond it get no answer. 0 means DefaultBacklog.
 	Backlog int
-	// Skew, where set, is a further latency of what one end of a connection sends, and of a dial, by a number that each
-	// has of its own. Where the skews differ no news of two connections arrives at the same instant, so that who comes
-	// first is the network's choice and not that of whoever runs the goroutines.
-	Skew func(number uint64) time.Duration
+	// Skew, where set, is a further latency of what one end of a connection sends at a time, and of a dial, by a number
+	// that each has of its own. Where the skews differ, for each number from one instant to the next too, no news of two
+	// connections arrives at the same instant, so that who comes first is the network's choice and not that of whoever
+	// runs the goroutines. For the same reason a sender then hears of room in the receiver's buffer as late as of
+	// everything else.
+	Skew func(number uint64, at time.Time) time.Duration
 	// DialTimeout bounds a dial; 0 means socket.DefaultDialTimeout.
 	DialTimeout time.Duration
 	// Warn, where set, is told of sources that could not be preserved.
@@ -115,7 +117,7 @@ func (n *Network) Heal(a, b *Host) {
 	l.cut = false
 	now := time.Now()
 	for _, c := range n.between(a, b) {
-		c.resend(l.since, now.Add(l.Latency+c.in.skew))
+		c.resend(l.since, now.Add(l.Latency+c.in.skew()))
 		c.changed.notify()
 	}
 	n.changed.notify()
@@ -128,18 +130,23 @@ func (n *Network) Reset(a, b *Host) int {
 	defer n.mu.Unlock()
 	ends := n.between(a, b)
 	for _, c := range ends {
-		c.resetBy(time.Now().Add(c.in.skew))
+		c.resetBy(time.Now().Add(c.in.skew()))
 	}
 	return len(ends) / 2
 }
 
-// number is a new number and its skew; the caller holds the lock.
-func (n *Network) number() (uint64, time.Duration) {
+// number is a new number; the caller holds the lock.
+func (n *Network) number() uint64 {
 	n.serial++
+	return n.serial
+}
+
+// skew is that of a number now.
+func (n *Network) skew(number uint64) time.Duration {
 	if n.options.Skew == nil {
-		return n.serial, 0
+		return 0
 	}
-	return n.serial, n.options.Skew(n.serial)
+	return n.options.Skew(number, time.Now())
 }
 
 // Open is how many ends of connections are open, those that wait to be accepted included.

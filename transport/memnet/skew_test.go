@@ -11,7 +11,7 @@ func TestSkewTellsConnectionsApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{
 			Link: Link{Latency: 10 * time.Millisecond},
-			Skew: func(number uint64) time.Duration { return time.Duration(number) * time.Microsecond },
+			Skew: func(number uint64, _ time.Time) time.Duration { return time.Duration(number) * time.Microsecond },
 		})
 		a, atA := w.connect(t)
 		b, atB := w.connect(t)
@@ -29,6 +29,34 @@ func TestSkewTellsConnectionsApart(t *testing.T) {
 		second := time.Since(start)
 		if first <= 10*time.Millisecond || second <= first || second > 11*time.Millisecond {
 			t.Errorf("arrived after %s and %s, want two moments a little after 10ms", first, second)
+		}
+	})
+}
+
+// A sender hears of room when what tells of it has arrived, not when the receiver reads.
+func TestRoomIsHeardOfLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const latency = 10 * time.Millisecond
+		w := newWorld(t, Options{
+			Link: Link{Latency: latency}, Buffer: 1000, Skew: func(uint64, time.Time) time.Duration { return time.Millisecond },
+		})
+		a, b := w.connect(t)
+		if n, err := a.TryWrite(make([]byte, 1500)); n != 1000 || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+		<-time.After(time.Second)
+		if n, err := b.Read(make([]byte, 600)); n != 600 || err != nil {
+			t.Fatalf("read %d, %v", n, err)
+		}
+		if n, err := a.TryWrite(make([]byte, 500)); n != 0 || err != nil {
+			t.Errorf("wrote %d at once, %v", n, err)
+		}
+		start := time.Now()
+		if err := a.WaitWritable(); err != nil || time.Since(start) != latency+time.Millisecond+1 {
+			t.Errorf("writable after %v, %v", time.Since(start), err)
+		}
+		if n, err := a.TryWrite(make([]byte, 700)); n != 600 || err != nil {
+			t.Errorf("wrote %d then, %v", n, err)
 		}
 	})
 }

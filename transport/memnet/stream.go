@@ -14,10 +14,13 @@ type segment struct {
 // stream is one direction of a connection: what its receiving end has not read yet, arrived or under way.
 type stream struct {
 	segments []segment
-	size     int           // bytes in segments
-	free     time.Time     // when the wire takes the next byte
-	last     time.Time     // when the last thing sent is due, so that nothing overtakes
-	skew     time.Duration // on top of the link's latency
+	size     int       // bytes in segments
+	free     time.Time // when the wire takes the next byte
+	last     time.Time // when the last thing sent is due, so that nothing overtakes
+	net      *Network
+	number   uint64        // of the sending end
+	most     time.Duration // the largest skew so far
+	credits  []credit      // room that the sender has not heard of yet
 	ended    bool          // FIN was sent
 	end      time.Time     // and is due then
 }
@@ -31,7 +34,7 @@ func (s *stream) send(p []byte, l *link) time.Time {
 		}
 		p = p[len(part):]
 		s.free = later(s.free, time.Now()).Add(l.transmission(len(part)))
-		s.last = later(s.last, l.due(s.free.Add(l.Latency+s.skew)))
+		s.last = later(s.last, l.due(s.free.Add(l.Latency+s.skew())))
 		s.size += len(part)
 		if n := len(s.segments); n > 0 && s.segments[n-1].due.Equal(s.last) {
 			s.segments[n-1].data = append(s.segments[n-1].data, part...)
@@ -45,8 +48,50 @@ func (s *stream) send(p []byte, l *link) time.Time {
 // sendEnd sends FIN behind everything.
 func (s *stream) sendEnd(l *link) {
 	s.ended = true
-	s.last = later(s.last, l.due(later(s.free, time.Now()).Add(l.Latency+s.skew)))
+	s.last = later(s.last, l.due(later(s.free, time.Now()).Add(l.Latency+s.skew())))
 	s.end = s.last
+}
+
+// credit is room that reading has made and that the sender hears of at a time.
+type credit struct {
+	due time.Time
+	n   int
+}
+
+// credit tells the sender of n bytes of room at a time.
+func (s *stream) credit(due time.Time, n int) {
+	if last := len(s.credits); last > 0 && s.credits[last-1].due.Equal(due) {
+		s.credits[last-1].n += n
+		return
+	}
+	s.credits = append(s.credits, credit{due, n})
+}
+
+// taken is how much of the buffer is taken as far as the sender has heard.
+func (s *stream) taken(l *link) int {
+	for len(s.credits) > 0 && l.arrived(s.credits[0].due) {
+		s.credits = s.credits[1:]
+	}
+	taken := s.size
+	for _, c := range s.credits {
+		taken += c.n
+	}
+	return taken
+}
+
+// creditDue is when the sender hears of more room; zero if that is not under way.
+func (s *stream) creditDue() time.Time {
+	if len(s.credits) == 0 {
+		return time.Time{}
+	}
+	return s.credits[0].due
+}
+
+// skew is what comes on top of the link's latency now.
+func (s *stream) skew() time.Duration {
+	now := s.net.skew(s.number)
+	s.most = max(s.most, now)
+	return now
 }
 
 // readable says whether bytes have arrived.
@@ -88,7 +133,7 @@ func (s *stream) read(p []byte, l *link) int {
 // dropUnsent forgets what has not yet gone out on the wire, or was lost in a partition: a sender that resets does
 // not send it again. The end goes too, so that what was lost doesn't look complete.
 func (s *stream) dropUnsent(l *link) {
-	sent := l.horizon().Add(l.Latency + s.skew)
+	sent := l.horizon().Add(l.Latency + s.most)
 	s.ended = s.ended && !s.end.After(sent)
 	for n := len(s.segments); n > 0 && s.segments[n-1].due.After(sent); n-- {
 		s.size -= len(s.segments[n-1].data)
