@@ -79,7 +79,7 @@ func (c *conn) delay() time.Duration { return c.link.Latency + c.out.skew() }
 // release gives up what this end holds, and the connection when both ends are closed.
 func (c *conn) release() {
 	c.closed = true
-	c.in.segments, c.in.size = nil, 0
+	c.in.segments, c.in.size, c.in.credits = nil, 0, nil
 	delete(c.host.ports, c.ephemeral)
 	if c.other.closed {
 		delete(c.net.conns, c)

@@ -60,3 +60,25 @@ func TestRoomIsHeardOfLate(t *testing.T) {
 		}
 	})
 }
+
+// A receiver that closes before its sender has heard of the room that it made leaves nothing to wait for.
+func TestRoomDoesNotOutliveTheReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{Buffer: 1000, Skew: func(uint64, time.Time) time.Duration { return time.Millisecond }})
+		a, b := w.connect(t)
+		if _, err := a.TryWrite(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		if n, err := b.Read(make([]byte, 1000)); n != 1000 || err != nil {
+			t.Fatalf("read %d, %v", n, err)
+		}
+		_ = b.Close()
+		if err := a.WaitWritable(); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := a.TryWrite(make([]byte, 10)); n != 10 || err != nil {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+	})
+}
