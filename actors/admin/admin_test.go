@@ -27,7 +27,7 @@ func TestReadiness(t *testing.T) {
 			}
 		}
 		expect(500, "not ready, pending: proxy, state manager\n")
-		time.Sleep(1500 * time.Millisecond) // virtual
+		<-time.After(1500 * time.Millisecond) // virtual
 		n.sys.Send(n.pid, &messages.TaskCompleted{Name: "state manager"})
 		expect(500, "not ready, pending: proxy\n")
 		n.sys.Send(n.pid, &messages.TaskCompleted{Name: "unheard of"})
@@ -43,7 +43,9 @@ func TestReadiness(t *testing.T) {
 			method, path string
 			status       int
 		}{
-			{http.MethodPost, "/healthz/ready", 405}, {http.MethodHead, "/healthz/ready", 405}, {http.MethodGet, "/", 404},
+			{http.MethodPost, "/healthz/ready", 405},
+			{http.MethodHead, "/healthz/ready", 405},
+			{http.MethodGet, "/", 404},
 			{http.MethodGet, "/healthz/ready/", 404},
 		} {
 			if status, body := n.get(15021, tt.method, tt.path); status != tt.status || body != "" {
@@ -128,7 +130,7 @@ func TestDrain(t *testing.T) {
 			t.Error("drained while a request was running")
 		default:
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		close(release)
 		<-drained
 		if body := <-slow; body != "late" {
@@ -231,7 +233,7 @@ func TestReopenIsTriedAgain(t *testing.T) {
 		if _, err := n.dial(15020); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("got %v", err)
 		}
-		time.Sleep(3*reopenAfter + time.Millisecond)
+		<-time.After(3*reopenAfter + time.Millisecond)
 		synctest.Wait()
 		if status, body := n.get(15020, http.MethodGet, "/"); status != 200 || body != "back" {
 			t.Errorf("got %d %q", status, body)
@@ -243,7 +245,7 @@ func TestReopenIsTriedAgain(t *testing.T) {
 		n.sys.Send(n.pid, (*messages.TaskCompleted)(nil))
 		synctest.Wait()
 		n.drain(t.Context(), &messages.Drain{Deadline: time.Second})
-		time.Sleep(2 * reopenAfter)
+		<-time.After(2 * reopenAfter)
 		synctest.Wait()
 		if _, err := n.dial(15020); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("after draining: got %v", err)

@@ -75,8 +75,10 @@ func fullSources() Sources {
 	}
 	policies := []*messages.Authorization{
 		{Key: "shop/z", Name: "z", Namespace: "shop", Scope: messages.ScopeWorkloadSelector, Rules: []messages.Rule{{{every}}, {}}},
-		{Key: "shop/no-9999", Name: "no-9999", Namespace: "shop", Scope: messages.ScopeNamespace, Action: messages.ActionDeny, DryRun: true,
-			Rules: []messages.Rule{{{{DestinationPorts: []uint16{9999}}}}}},
+		{
+			Key: "shop/no-9999", Name: "no-9999", Namespace: "shop", Scope: messages.ScopeNamespace, Action: messages.ActionDeny, DryRun: true,
+			Rules: []messages.Rule{{{{DestinationPorts: []uint16{9999}}}}},
+		},
 	}
 	day := time.Date(2026, 8, 21, 10, 58, 0, 999, time.FixedZone("x", 7200))
 	pem := messages.CertificatePEM{PEM: []byte("-----BEGIN"), SerialNumber: "2716760551", NotBefore: day, NotAfter: day.Add(24 * time.Hour)}

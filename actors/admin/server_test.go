@@ -196,7 +196,7 @@ func TestStopEndsFailingAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
 		n.sys.Send(n.pid, &Serve{Endpoint: n.bindFailing(1 << 30), Handler: answerText("x")})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		n.stop()
 	})
 }

@@ -36,7 +36,7 @@ func (n *Line) start(g *Logger, level Level, state *scoped, message string) {
 	*n = Line{logger: g, level: level, state: state, buf: n.buf[:0], keys: n.keys[:0], first: true}
 	n.buf = time.Now().UTC().AppendFormat(n.buf, timeLayout)
 	if g.logs.format == JSON {
-		n.event = g.logs.zero.Log().Str("level", level.String()).Bytes("time", n.buf).Str("scope", g.scope.target)
+		n.event = g.logs.zero.Log().Str("level", level.String()).Bytes("time", n.buf).Str("scope", g.scope.target) //nolint:zerologlint // Line.Send sends it
 		if message != "" {
 			n.event.Str(fieldNameText, message)
 		}

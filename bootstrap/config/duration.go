@@ -18,7 +18,7 @@ const (
 )
 
 var (
-	errDurationEmpty    = errors.New(emptyInput + "; " + durationRemedy)
+	errDurationEmpty    = errors.New(emptyInput + "; " + durationRemedy) //nolint:staticcheck // the reference's words
 	errDurationOverflow = errors.New("overflow error; the longest duration is about 292 years")
 	errDurationMixed    = errors.New("cannot mix + or adjacent terms with *; " + durationRemedy)
 )

@@ -37,7 +37,7 @@ func (e *ProxyConfigError) Error() string { return "error parsing proxy config: 
 func (e *ProxyConfigError) Unwrap() error { return e.Err }
 
 // Problems is everything that is wrong with the configuration, in the order it was found; never empty.
-type Problems []error
+type Problems []error //nolint:errname // it is a list of errors
 
 // Error lists the problems, one a line.
 func (p Problems) Error() string {

@@ -41,7 +41,7 @@ func lineOf(err error) int {
 }
 
 // Problems is everything that is wrong with a file, in its order; never empty.
-type Problems []error
+type Problems []error //nolint:errname // it is a list of errors
 
 // Error lists the problems, one a line.
 func (p Problems) Error() string {

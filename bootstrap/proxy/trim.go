@@ -71,17 +71,16 @@ func giveBack() {
 
 // look trims when there was no collection since the last look, which means that little was allocated, and much is held
 // by nobody.
-func (t *trimmer) look(now time.Time) (trimmed bool) {
+func (t *trimmer) look(now time.Time) {
 	u := t.read()
 	quiet := t.cycles == u.cycles
 	t.cycles = u.cycles
 	if !quiet || !t.last.IsZero() && now.Sub(t.last) < trimPause || !u.worthTrimming() {
-		return false
+		return
 	}
 	t.trim()
 	t.last = now
 	t.cycles = t.read().cycles
-	return true
 }
 
 // worthTrimming reports whether a trim brings enough: what objects hold beyond what was live, what is free or unused, and

@@ -28,7 +28,7 @@ func faultsIn(spans tracetest.SpanStubs) []string {
 			}
 			values := map[string]string{}
 			for _, a := range e.Attributes {
-				values[string(a.Key)] = a.Value.Emit()
+				values[string(a.Key)] = a.Value.String()
 			}
 			actor := number.ReplaceAllString(values[messages.AttrActorName], "/N")
 			found = append(found, fmt.Sprintf("%s: %s %s for %s at %s", s.Name, values[messages.AttrFault],

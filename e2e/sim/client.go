@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -117,7 +118,7 @@ func (s *spoken) listen(conn socket.Conn) {
 		n, err := conn.Read(buf)
 		s.hear(buf[:n])
 		if err != nil {
-			s.gotEnd = err == io.EOF
+			s.gotEnd = errors.Is(err, io.EOF)
 			return
 		}
 	}
