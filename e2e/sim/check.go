@@ -125,7 +125,7 @@ func (l *life) checkPlace(c *spoken, s *served) {
 	if c.port() != s.port {
 		l.fail("%v arrived at port %d", c.call, s.port)
 	}
-	if c.to.Addr().String() != vip {
+	if !c.toService() {
 		if addresses[s.host] != c.to.Addr().String() {
 			l.fail("%v arrived at %s", c.call, s.host)
 		}
@@ -141,7 +141,7 @@ func (l *life) checkCalm(c *spoken, s *served, line string) {
 	if c.habit == quitter || c.port() == portResets || c.port() == portNobody {
 		return
 	}
-	if addr := c.to.Addr().String(); addr == vip {
+	if c.toService() {
 		for _, name := range []string{"b", "c"} {
 			if _, all := l.model.endpoint(c.from, name, c.start, c.end); !all {
 				return
@@ -163,7 +163,7 @@ func (l *life) checkCalm(c *spoken, s *served, line string) {
 
 // mayReach are the workloads with a node that a call may go to.
 func (l *life) mayReach(c *spoken) []string {
-	if c.to.Addr().String() == vip {
+	if c.toService() {
 		return meshed
 	}
 	name := caller(c.to.Addr())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -35,9 +36,12 @@ type spoken struct {
 	count uint64
 }
 
+// toService reports whether the call is to the service's VIP.
+func (c *call) toService() bool { return c.to.Addr() == netip.MustParseAddr(vip) }
+
 // port is the application's port, which differs from the service's.
 func (c *call) port() uint16 {
-	if c.to.Addr().String() == vip {
+	if c.toService() {
 		return servicePorts[c.to.Port()]
 	}
 	return c.to.Port()
@@ -128,13 +132,14 @@ func (s *spoken) hear(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	if s.port() == portSlow {
+	port := s.port()
+	if port == portSlow {
 		var whole [countSize]byte
 		binary.BigEndian.PutUint64(whole[:], s.count)
 		s.wrong = s.wrong || s.got+len(b) > countSize
 		copy(whole[min(s.got, countSize):], b)
 		s.count = binary.BigEndian.Uint64(whole[:])
-	} else if !follows(b, s.got, func(at int) byte { return answered(s.port(), s.id, at) }) {
+	} else if !follows(b, s.got, func(at int) byte { return answered(port, s.id, at) }) {
 		s.wrong = true
 	}
 	s.got += len(b)

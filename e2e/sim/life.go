@@ -143,7 +143,9 @@ func (l *life) live() {
 			l.out.Faults += len(l.faults[name].Report().Injections)
 			l.faults[name].Release()
 		}
-		<-time.After(time.Minute) // what is still on its way ends
+		// What is still on its way ends. An application that its client has left may take all of its patience for it: when
+		// both ways were full, nobody reads what it wants to say before (spec/dataplane.md §9).
+		<-time.After(patience + time.Minute)
 	}()
 	l.director.Drive(over)
 }
