@@ -109,6 +109,5 @@ const (
 	EventActorRestarted      = "actor.restarted"
 	EventWait                = "wait"
 	EventPolicyReevaluated   = "policy.reevaluated"
-	EventSourceNotPreserved  = "source_not_preserved"
 	EventUnknownPolicyListed = "policy.unknown"
 )

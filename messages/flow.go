@@ -52,15 +52,13 @@ type StageOverdue struct {
 
 // Established says that both legs are up and bytes may flow.
 type Established struct {
-	// DialStart, DialEnd and At are when dialling or the CONNECT began, ended, and when the flow was established.
-	DialStart, DialEnd, At time.Time
+	// DialStart and DialEnd are when dialling or the CONNECT began and ended.
+	DialStart, DialEnd time.Time
 	// Peer's answer, outbound only: its baggage and whether it keeps its spans.
 	Baggage     string
 	HasBaggage  bool
 	KeepTrace   bool
 	DstIdentity Identity
-	// SourceLost says that the client's address could not be preserved, and why.
-	SourceLost string
 }
 
 // EstablishFailed says that the next hop could not be reached or refused.
@@ -133,7 +131,7 @@ type Tunnel interface {
 }
 
 // AcquireTunnel asks the pool for a tunnel with room for one stream. The sender gets the answer and owes a
-// ReleaseTunnel for it.
+// call of its GiveBack.
 type AcquireTunnel struct {
 	Question
 	Key      TunnelKey
@@ -154,7 +152,8 @@ type TunnelAcquired struct {
 	SetupTrace TraceID
 	SetupSpan  SpanID
 	Failure    *Failure
-	// GiveBack returns the room to the pool when nobody takes the answer; nil when there is nothing to return.
+	// GiveBack returns the room, once its stream has ended or nobody takes the answer; nil when there is nothing to
+	// return.
 	GiveBack func()
 }
 
@@ -165,8 +164,7 @@ func (t *TunnelAcquired) Undeliver() {
 	}
 }
 
-// ReleaseTunnel gives one stream's room back.
+// ReleaseTunnel gives one stream's room back to the pool's child that granted it: GiveBack sends it.
 type ReleaseTunnel struct {
-	Key    TunnelKey
 	Tunnel Tunnel
 }

@@ -90,7 +90,8 @@ type door struct {
 	socket.Listener
 	endpoint *Endpoint
 	failed   func(error)
-	retry    *retry
+	life     context.Context // of the server: its end ends the wait after a failed accept
+	backoff  socket.Backoff
 }
 
 var _ net.Listener = (*door)(nil)
@@ -104,12 +105,12 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		case err != nil:
 			d.failed(err)
-			if !d.retry.wait() {
+			if d.backoff.Wait(d.life, err) != nil {
 				return nil, net.ErrClosed
 			}
 			continue
 		}
-		d.retry.reset()
+		d.backoff.Reset()
 		if d.endpoint.open.Add(1) > maxConnections {
 			d.endpoint.open.Add(-1)
 			d.endpoint.refused.Add(1)

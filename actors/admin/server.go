@@ -89,7 +89,7 @@ func (s *server) serve(life context.Context, h *http.Server, l socket.Listener) 
 	failed := func(err error) {
 		s.log.Warn("accept failed, trying again").Str(messages.FieldComponent, s.endpoint.name).Err(err).Send()
 	}
-	_ = h.Serve(&door{Listener: l, endpoint: s.endpoint, failed: failed, retry: &retry{ctx: life}})
+	_ = h.Serve(&door{Listener: l, endpoint: s.endpoint, failed: failed, life: life})
 }
 
 // count follows the goroutines that net/http serves connections with.

@@ -104,18 +104,17 @@ func (a *accept) nameResolved(ctx actor.Context, m *messages.NameResolved) {
 // findLocal applies the loop rule and asks for the pod's own workload.
 func (a *accept) findLocal(ctx actor.Context) {
 	p := a.p
-	dst := p.rec.OriginalDst
-	loop := false
+	var loop *messages.Failure
 	switch p.entry.Entrance {
 	case messages.EntranceOutbound, messages.EntranceSOCKS5:
-		loop = dst.Addr().IsLoopback() && p.Settings.isIllegal(dst.Port())
+		loop = route.Loop(p.rec.OriginalDst, p.Settings.IllegalPorts)
 	case messages.EntrancePlaintext:
-		loop = p.Settings.isIllegal(dst.Port())
+		loop = route.LoopInbound(p.rec.OriginalDst.Port(), p.Settings.IllegalPorts)
 	case messages.EntranceHBONE: // the target port is not known yet: classify looks
 	}
-	if loop {
+	if loop != nil {
 		p.marks.Event(p.stage, messages.EventLoopRejected)
-		p.fail(ctx, messages.StageAccept, messages.Fail(messages.ReasonLoopRejected, "attempted recursive call to ourselves"))
+		p.fail(ctx, messages.StageAccept, loop)
 		return
 	}
 	p.ask(ctx, p.Stores.Workloads, &messages.FindLocalWorkload{Info: p.Settings.Info, Wait: p.Settings.WorkloadWait})

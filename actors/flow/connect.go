@@ -94,7 +94,7 @@ func (t *tunnel) began(s messages.SpanRef) time.Duration {
 	return t.marks.Spans()[s].Start
 }
 
-// established ends the set-up: bytes flow already, the trace of the set-up can go out.
+// established ends the set-up: the goroutine that carries the bytes starts, the trace of the set-up can go out.
 func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	if t.over || t.setUp {
 		return
@@ -104,9 +104,6 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	if m.HasBaggage && t.request != nil && t.request.Protocol == messages.OutboundDoubleHBONE {
 		t.rec.DerivedDestination = derivedFrom(m.Baggage, m.DstIdentity)
 		t.rec.DstIdentity = m.DstIdentity
-	}
-	if m.SourceLost != "" {
-		t.marks.Event(t.stage, messages.EventSourceNotPreserved, messages.StringAttr(messages.AttrSourceAddress, m.SourceLost))
 	}
 	t.open()
 	kit.Do(ctx, t.leg.carry)

@@ -57,16 +57,6 @@ func DefaultSettings() Settings {
 	}
 }
 
-// isIllegal reports whether port is one of our own.
-func (s *Settings) isIllegal(port uint16) bool {
-	for _, p := range s.IllegalPorts {
-		if p == port {
-			return true
-		}
-	}
-	return false
-}
-
 // Deps is what all flows of one pod's proxy share. It is frozen once the first flow was spawned.
 type Deps struct {
 	System    *kit.System

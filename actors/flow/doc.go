@@ -1,8 +1,8 @@
 // Package flow serves one connection as a small company of actors. The tunnel actor is the flow: it is spawned first
 // and spawns accept, classify and authorize in turn as its short-lived children; each stops after it has handed over.
 // All four run on one dispatcher that belongs to the flow, one after another, so that a hand-over wakes nobody and
-// what they share (the passage) needs no lock. When the flow is established a goroutine carries the bytes and the
-// tunnel actor only hears how it went.
+// what they share (the passage) needs no lock. A goroutine opens the second leg; when the flow is established
+// another carries the bytes, and the tunnel actor only hears how it went.
 //
 //	           spawned by the pod
 //	                  │
@@ -13,7 +13,7 @@
 //	              └───┬───┘                          └───────────┘
 //	Established ▲     │ starts
 //	Finished    │ ┌───▼────────┐
-//	            └─┤ goroutine  │ dial or CONNECT, then relay
+//	            └─┤ goroutines │ one dials or sends the CONNECT, the next relays
 //	              └────────────┘
 //
 // Every stage has a deadline; a flow whose stage does not hand over in time fails closed. Exactly one access-log line

@@ -175,7 +175,7 @@ func (l *leg) carryPlain(start time.Time, downstream, upstream socket.Conn, sock
 		return l.failed(start, left(), false)
 	}
 	l.app, l.upstream = downstream, upstream
-	return l.established(&messages.Established{DialStart: start, DialEnd: end, At: end})
+	return l.established(&messages.Established{DialStart: start, DialEnd: end})
 }
 
 // hboneLeg opens a stream in a pooled tunnel and carries the client's bytes in it (spec/dataplane.md §2.9).
@@ -216,7 +216,7 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 	baggage, has := answer.Get("baggage")
 	l.app, l.stream, l.side = conn, stream, relay.SideDownstream
 	return l.established(&messages.Established{
-		DialStart: start, DialEnd: end, At: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
+		DialStart: start, DialEnd: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
 	})
 }
 
@@ -272,7 +272,7 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 	}
 	l.add(stream)
 	l.app, l.stream, l.side, l.preface = app, stream, relay.SideUpstream, preface
-	return l.established(&messages.Established{DialStart: start, DialEnd: end, At: time.Now()})
+	return l.established(&messages.Established{DialStart: start, DialEnd: end})
 }
 
 func closeConn(c io.Closer) {

@@ -30,11 +30,11 @@ const flowCapacity = 64
 //	a stage      StageDone          the next stage; after authorize: connecting
 //	a stage      StageFailed        over
 //	a stage      StageOverdue       over (store_timeout)
-//	connecting   TunnelAcquired     connecting, the goroutine starts
-//	connecting   Established        established
+//	connecting   TunnelAcquired     connecting, a goroutine opens the stream
+//	connecting   Established        established, a goroutine relays
 //	connecting   EstablishFailed    over
 //	established  Finished           over
-//	any          CloseFlow          cut; over when the goroutine has ended
+//	any          CloseFlow          cut; over when its goroutine has ended
 //	any          Stopping           over (drained, or internal after a crash)
 type tunnel struct {
 	passage

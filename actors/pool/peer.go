@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +44,6 @@ func (d *tunnelDialed) Undeliver() {
 type pooled struct {
 	client   *hbone.Client
 	held     int
-	given    int
 	lastUse  time.Time
 	inPool   bool
 	setupID  messages.TraceID
@@ -125,31 +125,28 @@ func (p *peer) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
 	p.dial(ctx)
 }
 
+// drop takes the tunnels that it is true of out of the pool, and forgets those that hold no stream either.
+func (p *peer) drop(ctx actor.Context, leaves func(*pooled) bool) {
+	p.tunnels = slices.DeleteFunc(p.tunnels, func(t *pooled) bool {
+		if t.inPool && leaves(t) {
+			t.inPool = false
+		}
+		return p.letGo(ctx, t)
+	})
+}
+
 // withRoom is a usable tunnel in the pool; dead ones are dropped on the way.
 func (p *peer) withRoom(ctx actor.Context) *pooled {
-	kept := p.tunnels[:0]
-	var found *pooled
-	for _, t := range p.tunnels {
-		if t.inPool && !t.client.Usable() {
-			t.inPool = false
-			p.letGo(ctx, t)
-		}
-		if t.inPool || t.held > 0 {
-			kept = append(kept, t)
-		}
-		if t.inPool && found == nil {
-			found = t
-		}
+	p.drop(ctx, func(t *pooled) bool { return !t.client.Usable() })
+	if i := slices.IndexFunc(p.tunnels, func(t *pooled) bool { return t.inPool }); i >= 0 {
+		return p.tunnels[i]
 	}
-	clear(p.tunnels[len(kept):])
-	p.tunnels = kept
-	return found
+	return nil
 }
 
 // grant gives room for one stream. The stream that fills a tunnel takes it out of the pool for good (spec §3.3).
 func (p *peer) grant(ctx actor.Context, w waiter, t *pooled, hit bool) {
 	t.held++
-	t.given++
 	t.lastUse = time.Now()
 	if t.held >= p.settings.MaxStreams {
 		t.inPool = false
@@ -173,25 +170,23 @@ func (p *peer) answer(ctx actor.Context, w waiter, a *messages.TunnelAcquired) {
 }
 
 func (p *peer) releaseTunnel(ctx actor.Context, m *messages.ReleaseTunnel) {
-	for i, t := range p.tunnels {
+	p.tunnels = slices.DeleteFunc(p.tunnels, func(t *pooled) bool {
 		if t.client != m.Tunnel {
-			continue
+			return false
 		}
 		t.held--
-		if t.held == 0 && !t.inPool {
-			p.letGo(ctx, t)
-			p.tunnels = append(p.tunnels[:i], p.tunnels[i+1:]...)
-		}
-		break
-	}
+		return p.letGo(ctx, t)
+	})
 	p.endIfDone(ctx)
 }
 
-// letGo closes a tunnel that left the pool, once no stream is given out.
-func (p *peer) letGo(ctx actor.Context, t *pooled) {
-	if t.held == 0 {
-		closeWhenIdle(ctx, t.client)
+// letGo closes a tunnel that left the pool and of which no stream is given out, and reports whether it did.
+func (p *peer) letGo(ctx actor.Context, t *pooled) bool {
+	if t.inPool || t.held > 0 {
+		return false
 	}
+	closeWhenIdle(ctx, t.client)
+	return true
 }
 
 // closeWhenIdle ends a tunnel in good order after its last stream, and owns its goroutines until then.
@@ -260,22 +255,13 @@ func (p *peer) idleCheck(ctx actor.Context) {
 	p.timer = nil
 	p.withRoom(ctx)
 	next := p.settings.Unused
-	kept := p.tunnels[:0]
-	for _, t := range p.tunnels {
-		idle := time.Since(t.lastUse)
-		if t.inPool && idle >= p.settings.Unused {
-			t.inPool = false
-			p.letGo(ctx, t)
+	p.drop(ctx, func(t *pooled) bool {
+		left := p.settings.Unused - time.Since(t.lastUse)
+		if left > 0 {
+			next = min(next, left)
 		}
-		if t.inPool {
-			next = min(next, p.settings.Unused-idle)
-		}
-		if t.inPool || t.held > 0 {
-			kept = append(kept, t)
-		}
-	}
-	clear(p.tunnels[len(kept):])
-	p.tunnels = kept
+		return left <= 0
+	})
 	if len(p.tunnels) == 0 && len(p.waiters) == 0 && !p.dialing {
 		ctx.Send(ctx.Parent(), &peerIdle{key: p.key, peer: ctx.Self()})
 	}
@@ -284,18 +270,7 @@ func (p *peer) idleCheck(ctx actor.Context) {
 
 func (p *peer) retire(ctx actor.Context) {
 	p.retired = true
-	for _, t := range p.tunnels {
-		t.inPool = false
-	}
-	kept := p.tunnels[:0]
-	for _, t := range p.tunnels {
-		p.letGo(ctx, t)
-		if t.held > 0 {
-			kept = append(kept, t)
-		}
-	}
-	clear(p.tunnels[len(kept):])
-	p.tunnels = kept
+	p.drop(ctx, func(*pooled) bool { return true })
 	p.endIfDone(ctx)
 }
 

@@ -68,8 +68,6 @@ func (p *pool) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *messages.AcquireTunnel:
 		p.acquireTunnel(ctx, m)
-	case *messages.ReleaseTunnel:
-		p.releaseTunnel(ctx, m)
 	case *peerIdle:
 		p.peerIdle(ctx, m)
 	case *actor.Terminated:
@@ -100,13 +98,6 @@ func (p *pool) acquireTunnel(ctx actor.Context, m *messages.AcquireTunnel) {
 
 func (p *pool) refuse(ctx actor.Context, m *messages.AcquireTunnel, f *messages.Failure) {
 	ctx.Respond(&messages.TunnelAcquired{Answer: messages.Answer{ID: m.ID, Asked: m.Waited}, Failure: f})
-}
-
-// releaseTunnel passes a release on, for those who do not know the child.
-func (p *pool) releaseTunnel(ctx actor.Context, m *messages.ReleaseTunnel) {
-	if peer := p.peers[m.Key]; peer != nil {
-		ctx.Send(peer, m)
-	}
 }
 
 // peerIdle retires a child that has nothing left. What was sent to it before is handled before it ends.

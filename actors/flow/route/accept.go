@@ -2,6 +2,7 @@ package route
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -80,10 +81,14 @@ func Loop(dst netip.AddrPort, illegalPorts []uint16) *messages.Failure {
 	if !dst.Addr().IsLoopback() {
 		return nil
 	}
-	for _, p := range illegalPorts {
-		if dst.Port() == p {
-			return messages.Fail(messages.ReasonLoopRejected, LoopText)
-		}
+	return LoopInbound(dst.Port(), illegalPorts)
+}
+
+// LoopInbound is the failure of an inbound call to one of the proxy's own ports, whatever the address, or nil
+// (spec/dataplane.md §1.6).
+func LoopInbound(port uint16, illegalPorts []uint16) *messages.Failure {
+	if !slices.Contains(illegalPorts, port) {
+		return nil
 	}
-	return nil
+	return messages.Fail(messages.ReasonLoopRejected, LoopText)
 }

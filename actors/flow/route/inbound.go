@@ -2,7 +2,6 @@ package route
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -54,8 +53,10 @@ func (i *Inbound) Next() Step {
 // start looks for the owner of the peer's address, unless a gateway hides it, and where the authority is not ours for
 // the owner of that as well.
 func (i *Inbound) start() Step {
-	if i.plaintext() && i.illegal(i.Dst.Port()) {
-		return i.loop()
+	if i.plaintext() {
+		if f := LoopInbound(i.Dst.Port(), i.IllegalPorts); f != nil {
+			return Step{Deny: f}
+		}
 	}
 	var peer, target messages.NetworkAddress
 	if !i.fromGateway() {
@@ -81,10 +82,6 @@ func (i *Inbound) fromGateway() bool {
 func (i *Inbound) foreign() bool {
 	return i.Authority.Addr.IsValid() && i.Authority.Addr != i.Dst.Addr() && i.Local.ApplicationTunnel == nil
 }
-
-func (i *Inbound) illegal(port uint16) bool { return slices.Contains(i.IllegalPorts, port) }
-
-func (i *Inbound) loop() Step { return deny(messages.ReasonLoopRejected, LoopText) }
 
 func (i *Inbound) workloadsKnown() Step {
 	w := i.found()
@@ -185,8 +182,8 @@ func (i *Inbound) servicesKnown() Step {
 				strconv.Itoa(int(i.Authority.Port))+" found, but cannot resolve port")
 		}
 	}
-	if i.illegal(port) {
-		return i.loop()
+	if f := LoopInbound(port, i.IllegalPorts); f != nil {
+		return Step{Deny: f}
 	}
 	return i.accept(port, a)
 }
