@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -24,7 +25,7 @@ func (p *briefParent) Receive(ctx actor.Context) {
 }
 
 // briefChild notes its end; a message makes it fail, or stop.
-type briefChild struct{ stopped *int }
+type briefChild struct{ stopped *atomic.Int64 }
 
 func (c *briefChild) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -34,14 +35,14 @@ func (c *briefChild) Receive(ctx actor.Context) {
 		}
 		ctx.Stop(ctx.Self())
 	case *actor.Stopped:
-		*c.stopped++
+		c.stopped.Add(1)
 	}
 }
 
 func TestBriefChildren(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSystem(Config{})
-		stopped := 0
+		var stopped atomic.Int64
 		p := &briefParent{child: func() actor.Actor { return &briefChild{stopped: &stopped} }}
 		pid, err := s.SpawnRoot(Spec{
 			Role: "parent", Capacity: 8, New: func() actor.Actor { return p }, Supervision: Supervision{Directive: Stop},
@@ -59,13 +60,13 @@ func TestBriefChildren(t *testing.T) {
 		s.Send(p.children[0], "stop")
 		s.Send(p.children[1], "fail")
 		synctest.Wait()
-		if len(p.ended) != 2 || stopped != 2 {
-			t.Errorf("heard the end of %v, %d have stopped, want the one that stopped and the one that failed", p.ended, stopped)
+		if len(p.ended) != 2 || stopped.Load() != 2 {
+			t.Errorf("heard the end of %v, %d have stopped, want the one that stopped and the one that failed", p.ended, stopped.Load())
 		}
 		s.Stop(pid)
 		synctest.Wait()
-		if stopped != 3 {
-			t.Errorf("%d children have stopped, want all 3: the last with its parent", stopped)
+		if stopped.Load() != 3 {
+			t.Errorf("%d children have stopped, want all 3: the last with its parent", stopped.Load())
 		}
 		if live := s.Stats().Role("brief").Live; live != 0 {
 			t.Errorf("%d brief children live", live)
