@@ -106,7 +106,7 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 		t.rec.DstIdentity = m.DstIdentity
 	}
 	t.open()
-	kit.Do(ctx, t.leg.carry)
+	kit.DoLong(ctx, t.leg.carry)
 	t.timer.Stop()
 	t.timer = nil
 	t.markFaults(ctx)

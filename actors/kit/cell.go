@@ -19,6 +19,7 @@ type cell struct {
 	run      Dispatch
 	capacity int32
 	taken    atomic.Bool // the Props have spawned an actor with this cell
+	brief    bool        // a child of SpawnBrief
 	invoker  actor.MessageInvoker
 	pid      *actor.PID
 	done     chan struct{} // closed when a root has stopped, nil for others
@@ -55,15 +56,19 @@ func (s *System) newCell(spec *Spec) *cell {
 		capacity: int32(spec.Capacity),
 	}
 	actor.WithSupervisor(s.strategyOf(c.role, spec))(&c.props)
-	c.configure()
 	return c
 }
 
-// configure makes the cell's Props spawn this cell.
+// offer makes the cell's Props spawn this cell, as often as they are used.
+func (c *cell) offer() {
+	c.configure()
+	actor.WithSpawnFunc(c.spawn)(&c.props)
+}
+
+// configure makes the cell's Props make an actor of this cell.
 func (c *cell) configure() {
 	actor.WithProducer(c.produce)(&c.props)
 	actor.WithMailbox(c.mailbox)(&c.props)
-	actor.WithSpawnFunc(c.spawn)(&c.props)
 }
 
 // spawn spawns the actor with this cell, or with a copy when this one is in use already.
@@ -77,7 +82,7 @@ func (c *cell) spawn(system *actor.ActorSystem, id string, _ *actor.Props, paren
 func (c *cell) copy() *cell {
 	d := &cell{props: c.props, sys: c.sys, role: c.role, make: c.make, run: c.run, capacity: c.capacity}
 	d.taken.Store(true)
-	d.configure()
+	d.offer()
 	return d
 }
 

@@ -43,7 +43,7 @@ func (c *cell) schedule() {
 // detach serves the cell on a goroutine of its own.
 func (c *cell) detach() {
 	c.sys.begin()
-	go c.serveAlone()
+	c.sys.launch(task{cell: c})
 }
 
 func (c *cell) serveAlone() {

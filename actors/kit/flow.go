@@ -21,7 +21,7 @@ func (d *FlowDispatcher) schedule(c *cell) {
 		if d.head.CompareAndSwap(old, c) {
 			if old == nil {
 				c.sys.begin()
-				go d.run(c.sys)
+				c.sys.launch(task{flow: d})
 			}
 			return
 		}

@@ -162,8 +162,10 @@ func (c *cell) finish() (more bool) {
 	if c.sys.hooks != nil {
 		c.sys.hooks.stopped(c)
 	}
-	// The parent's list of children may keep the PID for long: this makes it forget the mailbox.
-	c.sys.actors.Root.Stop(c.pid)
+	if !c.brief {
+		// The parent's list of children may keep the PID for long: this makes it forget the mailbox.
+		c.sys.actors.Root.Stop(c.pid)
+	}
 	if c.done != nil {
 		c.sys.forgetRoot(c)
 		close(c.done)

@@ -25,7 +25,8 @@ func SpawnBrief(ctx actor.Context, spec Spec, prefix string) *actor.PID {
 	var buf [128]byte
 	name := append(append(buf[:0], ctx.Self().Id...), '/')
 	c := parent.sys.newCell(&spec)
-	c.taken.Store(true)
+	c.brief = true
+	c.configure()
 	pid, err := actor.DefaultSpawner(ctx.ActorSystem(), string(parent.childName(name, prefix)), &c.props, ctx)
 	if err != nil {
 		panic(err) // another chose a name of this form for itself

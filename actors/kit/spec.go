@@ -32,4 +32,8 @@ func (s *Spec) check() {
 }
 
 // Props makes Props that spawn the actor, any number of times. It panics when the spec lacks what is required.
-func (s *System) Props(spec Spec) *actor.Props { return &s.newCell(&spec).props }
+func (s *System) Props(spec Spec) *actor.Props {
+	c := s.newCell(&spec)
+	c.offer()
+	return &c.props
+}

@@ -53,6 +53,7 @@ type System struct {
 	envelopes envelopes
 	letters   dead
 	delays    delays
+	workers   workers
 
 	running atomic.Int64 // goroutines that run actors or work for them
 	closing atomic.Bool
@@ -79,6 +80,7 @@ func NewSystem(cfg Config) *System {
 	s.guardian = newStrategy(s, cfg.Roots, nil, true)
 	s.children = newStrategy(s, Supervision{}, nil, false)
 	s.roles.limit = maxRoles
+	s.workers.gone.L = &s.workers.mu
 	s.delays.pending = make(map[*cell]*time.Timer)
 	narrow(s.actors)
 	// The library's own subscribers start a goroutine per burst of dead letters and answer every asker with an empty
@@ -132,6 +134,7 @@ func (s *System) Stop(pid *actor.PID) { s.actors.Root.Stop(pid) }
 // is taken, and [ErrStopped] after Shutdown.
 func (s *System) SpawnRoot(spec Spec, name string) (*actor.PID, error) {
 	c := s.newCell(&spec)
+	c.offer()
 	c.done = make(chan struct{})
 	actor.WithGuardian(s.guardian)(&c.props)
 
@@ -187,6 +190,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 				s.actors.Root.Stop(c.pid)
 			}
 			s.hooks.shutdown()
+			s.workers.dismiss()
 			return fmt.Errorf("stop root actors %s: %w", s.living(), ctx.Err())
 		}
 	}
@@ -197,9 +201,12 @@ func (s *System) Shutdown(ctx context.Context) error {
 		select {
 		case <-s.idle:
 		case <-ctx.Done():
+			s.workers.dismiss()
 			return fmt.Errorf("wait for %d goroutines of stopped actors: %w", s.running.Load(), ctx.Err())
 		}
 	}
+	s.workers.dismiss()
+	s.workers.wait()
 	if !s.actors.IsStopped() {
 		s.actors.Shutdown()
 	}

@@ -37,11 +37,21 @@ func Do(ctx actor.Context, do func() any) {
 	cellOf(ctx).startWork(context.Background(), func(context.Context) any { return do() })
 }
 
+// DoLong is Do for work that mostly waits, for as long as a connection lives: its goroutine is a new one with the smallest of
+// stacks, and ends with it.
+func DoLong(ctx actor.Context, do func() any) {
+	w := cellOf(ctx).begin(func(context.Context) any { return do() })
+	go w.start(context.Background())
+}
+
 func (c *cell) startWork(ctx context.Context, do func(context.Context) any) {
-	w := work{cell: c, generation: c.generation + 1, do: do}
+	c.sys.launch(task{work: c.begin(do), ctx: ctx})
+}
+
+func (c *cell) begin(do func(context.Context) any) work {
 	c.sys.begin()
 	c.role.working.Add(1)
-	go w.start(ctx)
+	return work{cell: c, generation: c.generation + 1, do: do}
 }
 
 func (w work) start(ctx context.Context) {
