@@ -39,8 +39,8 @@ type Request struct {
 }
 
 // Negotiate reads the greeting and the request within timeout. Errors are *Error; the client was then told their
-// code, as far as it still listens, and the connection is the caller's to close. After success no deadline is set
-// and the caller owes the client a Reply.
+// code, as far as it still listens, and the connection is the caller's to close. After success the caller owes the
+// client a Reply, which also lifts the deadline that still stands.
 func Negotiate(c Conn, timeout time.Duration) (*Request, error) {
 	if err := c.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, &Error{Code: GeneralFailure, Err: err}
@@ -50,9 +50,6 @@ func Negotiate(c Conn, timeout time.Duration) (*Request, error) {
 		_ = c.SetDeadline(time.Now().Add(failureTimeout)) // the old one may have passed
 		_ = writeReply(c, failure.Code)
 		return nil, failure
-	}
-	if err := c.SetDeadline(time.Time{}); err != nil {
-		return nil, &Error{Code: GeneralFailure, Err: err}
 	}
 	return &Request{Target: target, conn: c, timeout: timeout}, nil
 }
@@ -80,21 +77,22 @@ func writeReply(w io.Writer, code Code) error {
 // negotiate is the protocol up to the request.
 func negotiate(rw io.ReadWriter) (Target, *Error) {
 	r := reader{from: rw}
-	greeting := r.take(2)
+	greeting := r.take(2, 1) // version, count; one method is the least that follows
 	if r.err == nil && greeting[0] != version {
 		return Target{}, invalid("unsupported version %d", greeting[0])
 	}
 	if r.err == nil && greeting[1] == 0 {
 		return Target{}, invalid("methods cannot be zero")
 	}
-	methods := r.take(int(greeting[1]))
+	methods := r.take(int(greeting[1]), 0)
 	if r.err == nil && !bytes.Contains(methods, []byte{noAuth}) {
 		return Target{}, invalid("only unauthenticated is supported")
 	}
 	if r.err == nil {
 		_, r.err = rw.Write([]byte{version, noAuth})
 	}
-	head := r.take(4) // version, command, reserved, address type
+	r.at, r.end = 0, 0
+	head := r.take(4, 1+2) // version, command, reserved, address type; an empty name and a port are the least that follows
 	switch {
 	case r.err != nil:
 	case head[0] != version:
@@ -116,23 +114,26 @@ func (r *reader) target(kind byte) (Target, *Error) {
 	}
 	switch kind {
 	case typeIPv4:
-		return numeric(netip.AddrFrom4([4]byte(r.take(4))), r.port()), nil
+		b := r.take(4+2, 0)
+		return numeric(netip.AddrFrom4([4]byte(b)), port(b[4:])), nil
 	case typeIPv6:
-		return numeric(netip.AddrFrom16([16]byte(r.take(16))), r.port()), nil
+		b := r.take(16+2, 0)
+		return numeric(netip.AddrFrom16([16]byte(b)), port(b[16:])), nil
 	case typeName:
-		name := string(r.take(int(r.take(1)[0])))
+		n := int(r.take(1, 2)[0])
+		b := r.take(n+2, 0)
+		name := string(b[:n])
 		if r.err == nil && !utf8.ValidString(name) {
 			return Target{}, invalid("domain is not a valid utf8 string: %q", name)
 		}
-		port := r.port()
 		if name == "" {
 			return Target{}, &Error{Code: HostUnreachable, Problem: "the domain is empty"}
 		}
 		// Some clients send every host as a name. An address needs no DNS.
 		if a, err := netip.ParseAddr(name); err == nil && a.Zone() == "" {
-			return numeric(a, port), nil
+			return numeric(a, port(b[n:])), nil
 		}
-		return Target{Host: name, Port: port}, nil
+		return Target{Host: name, Port: port(b[n:])}, nil
 	}
 	return Target{}, invalid("unsupported address type %d", kind)
 }
@@ -141,23 +142,29 @@ func numeric(a netip.Addr, port uint16) Target {
 	return Target{Addr: netip.AddrPortFrom(a, port), Port: port}
 }
 
-// reader reads exactly what it is asked for. After the first error it gives zeroes, and keeps the error.
+func port(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+
+// reader reads a greeting or a request and not one byte beyond it, in as few reads as that allows. After the first error
+// it gives zeroes, and keeps the error.
 type reader struct {
-	from io.Reader
-	buf  [maxNameLength]byte
-	err  error
+	from    io.Reader
+	buf     [4 + 1 + maxNameLength + 2]byte
+	at, end int // what was read and not yet taken
+	err     error
 }
 
-// take reads n bytes, 0 to 255. They hold until the next call.
-func (r *reader) take(n int) []byte {
-	b := r.buf[:n]
-	if r.err == nil {
-		_, r.err = io.ReadFull(r.from, b)
+// take gives the next n bytes, 0 to 257. spare is how many are sure to follow them: they are read along where they have come.
+func (r *reader) take(n, spare int) []byte {
+	if missing := n - (r.end - r.at); r.err == nil && missing > 0 {
+		var got int
+		got, r.err = io.ReadAtLeast(r.from, r.buf[r.end:r.end+missing+spare], missing)
+		r.end += got
 	}
+	b := r.buf[r.at : r.at+n]
 	if r.err != nil {
 		clear(b)
+		return b
 	}
+	r.at += n
 	return b
 }
-
-func (r *reader) port() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
