@@ -85,3 +85,29 @@ func TestRowsCompareRoundByRound(t *testing.T) {
 		t.Errorf("got:\n%s", got)
 	}
 }
+
+func TestSharesOf(t *testing.T) {
+	const top = `Duration: 10s, Total samples = 2000000us (20%)
+Active filters:
+   show=^github.com/
+      flat  flat%   sum%        cum   cum%
+  600000us 30.00% 30.00%   600000us 30.00%  github.com/troupe-mesh/troupe/transport/socket.(*kernel).Dial
+  200000us 10.00% 40.00%   900000us 45.00%  github.com/asynkron/protoactor-go/actor.(*PID).ref
+  100000us  5.00% 45.00%   900000us 45.00%  github.com/troupe-mesh/troupe/actors/kit.(*cell).turn
+   40000us  2.00% 47.00%    40000us  2.00%  github.com/troupe-mesh/troupe/actors/flow.(*accept).started
+   20000us  1.00% 48.00%    20000us  1.00%  github.com/troupe-mesh/troupe/actors/logs.(*queue).run (inline)
+         0     0% 48.00%    20000us  1.00%  github.com/troupe-mesh/troupe/actors/kit.Do
+`
+	got, err := sharesOf(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{15, 1, 2, 30, 52} {
+		if got[i] < want-0.01 || got[i] > want+0.01 {
+			t.Errorf("%s: %.2f %%, want %v %%", parts[i].name, got[i], want)
+		}
+	}
+	if _, err := sharesOf("no profile"); err == nil {
+		t.Error("no profile: no error")
+	}
+}

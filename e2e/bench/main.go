@@ -10,7 +10,8 @@
 //	go run ./e2e/bench -idle 0                              without the memory measurement
 //
 // Contenders: v1 (the baseline), thin (transport/hbone and nothing else, no actors), troupe (the whole product), and
-// for plain TCP splice (a bare splice proxy) against troupe-plain. All are entered by SOCKS5. Only loopback is used.
+// for plain TCP splice (a bare splice proxy) against troupe-plain. The scenario share profiles the product while it sets
+// connections up, and says which part is its actors'. All are entered by SOCKS5. Only loopback is used.
 package main
 
 import (
@@ -23,7 +24,7 @@ import (
 func main() {
 	runRole()
 	p := plan{out: os.Stdout, log: os.Stderr}
-	scenarios := flag.String("scenarios", "tput1,tput8,echo,rr1x1,rr64x1k,cps16,plain", "what to measure")
+	scenarios := flag.String("scenarios", "tput1,tput8,echo,rr1x1,rr64x1k,cps16,plain,share", "what to measure")
 	contenders := flag.String("contenders", "v1,thin,troupe", "whom to measure; the first is what the others are compared with")
 	flag.IntVar(&p.rounds, "n", 7, "rounds")
 	flag.Int64Var(&p.bytes, "bytes", 1<<30, "bytes per throughput run")

@@ -38,7 +38,8 @@ func (p *plan) run() (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	p.caDir = filepath.Join(dir, "ca")
-	if p.binary == "" && (slices.Contains(p.contenders, "troupe") || slices.Contains(p.scenarios, plainScenario)) {
+	if p.binary == "" && (slices.Contains(p.contenders, "troupe") || slices.Contains(p.scenarios, plainScenario) ||
+		slices.Contains(p.scenarios, shareScenario)) {
 		p.binary = filepath.Join(dir, "troupe")
 		if err := product.Build(p.binary); err != nil {
 			return err
@@ -58,7 +59,12 @@ func (p *plan) run() (err error) {
 			return err
 		}
 	}
-	tunnelled := slices.DeleteFunc(slices.Clone(p.scenarios), func(s string) bool { return s == plainScenario })
+	if slices.Contains(p.scenarios, shareScenario) {
+		if err := p.measureShare(); err != nil {
+			return err
+		}
+	}
+	tunnelled := slices.DeleteFunc(slices.Clone(p.scenarios), func(s string) bool { return s == plainScenario || s == shareScenario })
 	if len(tunnelled) > 0 {
 		if err := p.compare(p.contenders, tunnelled); err != nil {
 			return err
