@@ -3,6 +3,7 @@ package messages
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,13 @@ func (e Entrance) Direction() Direction {
 	return Outbound
 }
 
+// Claim is the right to take over what a message carries. All copies of the message share it, and one of them alone gets
+// it: a connection has one owner, even where a message comes twice.
+type Claim struct{ taken atomic.Bool }
+
+// Take takes the right; false means that another copy had it before. A nil Claim is nobody's to refuse.
+func (c *Claim) Take() bool { return c == nil || c.taken.CompareAndSwap(false, true) }
+
 // ConnectionAccepted hands a new connection to the pod. It owns Conn: whoever does not take it closes it.
 type ConnectionAccepted struct {
 	Stamp
@@ -37,6 +45,7 @@ type ConnectionAccepted struct {
 	Conn        net.Conn
 	Peer, Local netip.AddrPort
 	At          time.Time
+	Claim       *Claim
 }
 
 // Undeliver closes the connection.
@@ -57,6 +66,7 @@ type StreamOpened struct {
 	At          time.Time
 	// TLSVersion, TLSCipher and TLSCurve describe the tunnel's protection.
 	TLSVersion, TLSCipher, TLSCurve string
+	Claim                           *Claim
 }
 
 // Undeliver refuses the stream: nobody is there to serve it.
