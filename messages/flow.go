@@ -85,7 +85,7 @@ type CloseFlow struct {
 // The connection registry of a pod.
 
 // RegisterConnection enters a connection; the sender is its flow. Connections are entered before policy is asked, so
-// that no change in between is missed.
+// that no change in between is missed, and none is established that was not.
 type RegisterConnection struct {
 	Direction Direction
 	// Connection and Local are set for inbound connections: what policy was asked about. Local is nil where it was not.
@@ -97,6 +97,9 @@ type RegisterConnection struct {
 	Protocol                    string // TCP, HBONE or DOUBLEHBONE
 	TraceID                     TraceID
 }
+
+// ConnectionRegistered answers RegisterConnection: a policy that comes from now on ends the connection if it denies it.
+type ConnectionRegistered struct{}
 
 // UnregisterConnection removes the sender's connection.
 type UnregisterConnection struct{}

@@ -200,8 +200,12 @@ type PoliciesFound struct {
 	Unknown []string
 }
 
-// WatchPolicies subscribes the sender to PoliciesChanged; UnwatchPolicies ends it.
-type WatchPolicies struct{}
+// WatchPolicies subscribes the sender to PoliciesChanged; UnwatchPolicies ends it. Who subscribes again hears at once of a
+// change that it has missed.
+type WatchPolicies struct {
+	// Seen is the version of the last change that the sender has heard of, 0 for none.
+	Seen uint64
+}
 
 // UnwatchPolicies ends a subscription.
 type UnwatchPolicies struct{}

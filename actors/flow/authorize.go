@@ -142,7 +142,7 @@ func (p *passage) register(ctx actor.Context) {
 			entry.Protocol = "HBONE"
 		}
 	}
-	p.registered = true
+	p.registered = told
 	ctx.RequestWithCustomSender(p.Connections, entry, ctx.Parent())
 }
 

@@ -29,8 +29,17 @@ type passage struct {
 	// root is the flow's first span, stage the current stage's.
 	root, stage messages.SpanRef
 	asked       uint64 // id of the last question
-	registered  bool
+	registered  registration
 }
+
+// registration is how far the registry knows the connection.
+type registration uint8
+
+const (
+	unregistered registration = iota
+	told                      // it was told
+	known                     // and has answered
+)
 
 // setup is what a flow knows only until it is established: an idle flow does without.
 type setup struct {

@@ -27,7 +27,7 @@ const flowCapacity = 64
 // tunnel is the flow's own actor: it runs the stages, owns both legs and says how it ended.
 //
 //	state        message            next
-//	a stage      StageDone          the next stage; after authorize: connecting
+//	a stage      StageDone          the next stage; after authorize, and when registered: connecting
 //	a stage      StageFailed        over
 //	a stage      StageOverdue       over (store_timeout)
 //	connecting   TunnelAcquired     connecting, a goroutine opens the stream
@@ -49,8 +49,10 @@ type tunnel struct {
 	leg      *leg
 	granted  bool
 	giveBack func() // the room in a pooled tunnel
-	setUp    bool
-	over     bool
+	// authorized says that the third stage has handed over.
+	authorized bool
+	setUp      bool
+	over       bool
 	// dialMarked says that the dial or CONNECT has its span: the peer's spans have it as their parent.
 	dialMarked bool
 	closing    *messages.Failure
@@ -81,6 +83,8 @@ func (t *tunnel) Receive(ctx actor.Context) {
 		t.stageFailed(ctx, m)
 	case *messages.StageOverdue:
 		t.stageOverdue(ctx, m)
+	case *messages.ConnectionRegistered:
+		t.connectionRegistered(ctx)
 	case *messages.TunnelAcquired:
 		t.tunnelAcquired(ctx, m)
 	case *messages.Established:
@@ -203,8 +207,25 @@ func (t *tunnel) stageDone(ctx actor.Context, m *messages.StageDone) {
 		}
 		t.begin(ctx, messages.StageAuthorize)
 	case messages.StageAuthorize:
-		t.begin(ctx, messages.StageTunnel)
+		t.authorized = true
+		t.proceed(ctx)
 	case messages.StageTunnel:
+	}
+}
+
+// connectionRegistered comes while authorize is at work, before it has its answer.
+func (t *tunnel) connectionRegistered(ctx actor.Context) {
+	if t.over || t.registered == known {
+		return
+	}
+	t.registered = known
+	t.proceed(ctx)
+}
+
+// proceed begins the last stage of a connection that may be established: a policy that comes later must find it.
+func (t *tunnel) proceed(ctx actor.Context) {
+	if t.authorized && t.registered == known && t.at == messages.StageAuthorize {
+		t.begin(ctx, messages.StageTunnel)
 	}
 }
 
@@ -246,7 +267,7 @@ func (t *tunnel) undelivered(ctx actor.Context, m *kit.Undelivered) {
 	case *messages.AcquireTunnel:
 		t.end(ctx, messages.Fail(messages.ReasonStoreTimeout, "the pool did not take the question"))
 	case *messages.RegisterConnection:
-		t.registered = false
+		t.registered = unregistered
 		t.closeFlow(ctx, &messages.CloseFlow{Failure: messages.Fail(messages.ReasonOverCapacity, "connection tracking failed")})
 	}
 }
@@ -305,7 +326,7 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 	} else {
 		t.Telemetry.Closed(&t.rec, t.series, &t.counters)
 	}
-	if t.registered {
+	if t.registered != unregistered {
 		ctx.Request(t.Connections, &messages.UnregisterConnection{})
 	}
 	t.release()

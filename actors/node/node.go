@@ -63,11 +63,11 @@ func Start(c Config) (*Node, error) {
 		},
 	}
 	c.Pod.Flow.System, c.Pod.Flow.Stores, c.Pod.Returns = c.System, n.stores, &n.restarting
-	podSpec := pod.Spec(c.Pod)
+	podSpec, adminSpec := pod.Spec(c.Pod), admin.Spec(c.Admin)
 	root, err := c.System.SpawnRoot(kit.Spec{
 		Role: RoleNode, Capacity: 1024, Supervision: restart,
 		New: func() actor.Actor {
-			return &node{config: c, node: n, podSpec: podSpec, discovery: child(discovery.RoleDiscovery)}
+			return &node{config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, discovery: child(discovery.RoleDiscovery)}
 		},
 	}, RoleNode)
 	if err != nil {
@@ -82,6 +82,10 @@ var restart = kit.Supervision{
 	Directive: kit.Restart, MaxRestarts: 1 << 30, Window: time.Minute,
 	Backoff: kit.Backoff{Initial: time.Millisecond, Max: 5 * time.Second, Jitter: 0.2},
 }
+
+// Roots is how a system treats a node's root that fails, for kit.Config: like the root treats its children, for without
+// it nothing is served until somebody restarts the process.
+func Roots() kit.Supervision { return restart }
 
 // Stores are the node's stores, for the admin page.
 func (n *Node) Stores() flow.Stores { return n.stores }
@@ -111,6 +115,7 @@ type node struct {
 	config    Config
 	node      *Node
 	podSpec   kit.Spec // the same for all lives of the pod: it has its doors
+	adminSpec kit.Spec // the same for all lives of the admin actor: it has its endpoints and what is pending
 	discovery *actor.PID
 	askers    []*actor.PID // who waits for the drain
 }
@@ -143,7 +148,7 @@ func (n *node) started(ctx actor.Context) {
 	c.State.Discovery = func() *actor.PID { return n.discovery }
 	c.State.Services = func() *actor.PID { return stores.Services }
 	c.State.Workloads = func() *actor.PID { return stores.Workloads }
-	n.spawn(ctx, admin.Spec(c.Admin), admin.Role)
+	n.spawn(ctx, n.adminSpec, admin.Role)
 	n.spawn(ctx, state.ServiceStore(c.State), state.RoleServices)
 	n.spawn(ctx, state.WorkloadStore(c.State), state.RoleWorkloads)
 	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)

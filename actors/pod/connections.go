@@ -17,8 +17,8 @@ const RoleConnections = "connections"
 // registry is what the pod serves right now. It outlives the actor that owns it, for the flows outlive its crashes.
 type registry struct {
 	open map[string]*registered
-	// asked numbers the questions of a re-evaluation.
-	asked uint64
+	// asked numbers the questions of a re-evaluation; seen is the version of the last policy change heard of.
+	asked, seen uint64
 }
 
 // registered is one connection and its flow.
@@ -43,12 +43,17 @@ type connections struct {
 	// asking are the connections whose policies were asked for.
 	asking    map[uint64]*registered
 	timer     *kit.Timer // of askAgain
+	renewal   *kit.Timer // of watchAgain
 	restarted bool
 	draining  bool
 }
 
-// patience is how long the registry waits for the policy store before it turns to it again.
-const patience = time.Second
+// patience is how long the registry waits for the policy store before it turns to it again. renewal is after how long it
+// subscribes again when nothing went wrong: a change of which the news got lost is heard of by then.
+const (
+	patience = time.Second
+	renewal  = 10 * time.Second
+)
 
 // askAgain says that the questions up to a number should have been answered, watchAgain that it is time to subscribe
 // again.
@@ -82,6 +87,7 @@ func (c *connections) Receive(ctx actor.Context) {
 	case *messages.UnregisterConnection:
 		delete(c.registry.open, ctx.Sender().Id)
 	case *messages.PoliciesChanged:
+		c.registry.seen = max(c.registry.seen, m.Version)
 		c.policiesChanged(ctx)
 	case *messages.PoliciesFound:
 		c.policiesFound(ctx, m)
@@ -96,6 +102,7 @@ func (c *connections) Receive(ctx actor.Context) {
 	case *messages.DumpConnections:
 		c.dumpConnections(ctx, m)
 	case *messages.Drain:
+		c.stopWatching()
 		// Connections that live through a drain are not asked about again.
 		c.draining = true
 		ctx.Request(c.policies, &messages.UnwatchPolicies{})
@@ -107,25 +114,39 @@ func (c *connections) Receive(ctx actor.Context) {
 }
 
 func (c *connections) started(ctx actor.Context) {
-	ctx.Request(c.policies, &messages.WatchPolicies{})
+	c.watch(ctx)
 	if !c.restarted {
 		return
-	}
-	for id, r := range c.registry.open { // the message over which it crashed may have been the end of a connection
-		if _, alive := c.system.Actors().ProcessRegistry.Get(r.flow); !alive {
-			delete(c.registry.open, id)
-		}
 	}
 	c.policiesChanged(ctx)
 }
 
+// connectionRegistered is the answer to all of them.
+var connectionRegistered = new(messages.ConnectionRegistered)
+
 func (c *connections) registerConnection(ctx actor.Context, m *messages.RegisterConnection) {
-	c.registry.open[ctx.Sender().Id] = &registered{RegisterConnection: m, flow: ctx.Sender()}
+	flow := ctx.Sender()
+	if !c.isAlive(flow) {
+		return // it has given up meanwhile, and will not say again that it ended
+	}
+	c.registry.open[flow.Id] = &registered{RegisterConnection: m, flow: flow}
+	ctx.Respond(connectionRegistered)
+}
+
+func (c *connections) isAlive(flow *actor.PID) bool {
+	_, alive := c.system.Actors().ProcessRegistry.Get(flow)
+	return alive
+}
+
+// prune forgets the connections whose end was not told: the message over which the registry crashed may have been that.
+func (c *connections) prune() {
+	maps.DeleteFunc(c.registry.open, func(_ string, r *registered) bool { return !c.isAlive(r.flow) })
 }
 
 // policiesChanged asks which policies apply now to each inbound connection, in the order of their flows' names.
 func (c *connections) policiesChanged(ctx actor.Context) {
 	clear(c.asking)
+	c.prune()
 	for _, id := range slices.Sorted(maps.Keys(c.registry.open)) {
 		if r := c.registry.open[id]; r.Direction == messages.Inbound && r.Local != nil {
 			c.ask(ctx, r)
@@ -169,20 +190,35 @@ func (c *connections) askAgain(ctx actor.Context, m *askAgain) {
 	c.awaitAnswers(ctx)
 }
 
-// undelivered subscribes again when the store crashed over it. Questions are asked again by their own clock.
-func (c *connections) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	if _, ok := m.Message.(*messages.WatchPolicies); ok {
-		kit.After(ctx, patience, &watchAgain{})
+// watch subscribes, or renews the subscription.
+func (c *connections) watch(ctx actor.Context) {
+	ctx.Request(c.policies, &messages.WatchPolicies{Seen: c.registry.seen})
+	c.watchLater(ctx, renewal)
+}
+
+func (c *connections) watchLater(ctx actor.Context, d time.Duration) {
+	c.stopWatching()
+	c.renewal = kit.After(ctx, d, &watchAgain{})
+}
+
+func (c *connections) stopWatching() {
+	if c.renewal != nil {
+		c.renewal.Stop()
+		c.renewal = nil
 	}
 }
 
-// watchAgain subscribes, and asks, since a change may have been missed.
-func (c *connections) watchAgain(ctx actor.Context) {
-	if c.draining {
-		return
+// undelivered subscribes again soon when the store crashed over it. Questions are asked again by their own clock.
+func (c *connections) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if _, ok := m.Message.(*messages.WatchPolicies); ok && !c.draining {
+		c.watchLater(ctx, patience)
 	}
-	ctx.Request(c.policies, &messages.WatchPolicies{})
-	c.policiesChanged(ctx)
+}
+
+func (c *connections) watchAgain(ctx actor.Context) {
+	if !c.draining {
+		c.watch(ctx)
+	}
 }
 
 func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound) {
@@ -209,6 +245,7 @@ func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound
 }
 
 func (c *connections) dumpConnections(ctx actor.Context, m *messages.DumpConnections) {
+	c.prune()
 	answer := &messages.ConnectionsDumped{Answer: messages.Answer{ID: m.ID}}
 	for _, r := range c.registry.open {
 		answer.Connections = append(answer.Connections, *r.RegisterConnection)

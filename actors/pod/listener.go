@@ -92,8 +92,13 @@ func accept(system *kit.System, b Bound, pod *actor.PID, log Log) {
 			continue
 		}
 		backoff.Reset()
-		system.Send(pod, &messages.ConnectionAccepted{
+		one := &struct { // in one piece
+			messages.ConnectionAccepted
+			claim messages.Claim
+		}{ConnectionAccepted: messages.ConnectionAccepted{
 			Entrance: b.Entrance, Conn: accepted.Conn, Peer: accepted.Peer, Local: accepted.Local, At: time.Now(),
-		})
+		}}
+		one.Claim = &one.claim
+		system.Send(pod, &one.ConnectionAccepted)
 	}
 }

@@ -165,6 +165,9 @@ func (p *pod) isFull() bool { return len(p.flows)+len(p.sessions) >= p.config.Ma
 
 // connectionAccepted spawns what serves a connection: a session for a peer's tunnel, a flow for everything else.
 func (p *pod) connectionAccepted(ctx actor.Context, m *messages.ConnectionAccepted) {
+	if !m.Claim.Take() {
+		return // a copy: another has the connection
+	}
 	conn, ok := m.Conn.(socket.Conn)
 	if !ok || p.isFull() {
 		p.refuse(m)
@@ -195,6 +198,9 @@ func (p *pod) refuse(m *messages.ConnectionAccepted) {
 
 // streamOpened spawns the flow of a peer's CONNECT.
 func (p *pod) streamOpened(ctx actor.Context, m *messages.StreamOpened) {
+	if !m.Claim.Take() {
+		return
+	}
 	stream, ok := m.Stream.(*hbone.ServerStream)
 	if !ok || p.isFull() {
 		record := messages.Record{Direction: messages.Inbound, Src: m.Peer, Dst: m.Local}

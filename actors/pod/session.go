@@ -180,9 +180,12 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 	}
 	pod, system := s.deps.Pod, s.deps.System
 	server := hbone.NewServer(m.conn, s.config.ServerH2, func(stream *hbone.ServerStream) {
-		one := opened
-		one.Stream, one.At = stream, time.Now()
-		system.Send(pod, &one)
+		one := &struct { // in one piece
+			messages.StreamOpened
+			claim messages.Claim
+		}{StreamOpened: opened}
+		one.Stream, one.At, one.Claim = stream, time.Now(), &one.claim
+		system.Send(pod, &one.StreamOpened)
 	})
 	s.server = server
 	kit.Go(ctx, func(stopped context.Context) any {

@@ -253,6 +253,7 @@ func (p *peer) arm(ctx actor.Context, after time.Duration) {
 
 func (p *peer) idleCheck(ctx actor.Context) {
 	p.timer = nil
+	p.missReturns()
 	p.withRoom(ctx)
 	next := p.settings.Unused
 	p.drop(ctx, func(t *pooled) bool {
@@ -266,6 +267,16 @@ func (p *peer) idleCheck(ctx actor.Context) {
 		ctx.Send(ctx.Parent(), &peerIdle{key: p.key, peer: ctx.Self()})
 	}
 	p.arm(ctx, next)
+}
+
+// missReturns takes room back that nobody will give back any more: the tunnel has no stream, and room was last given out
+// so long ago that nobody is about to open one. What comes back later finds the tunnel gone.
+func (p *peer) missReturns() {
+	for _, t := range p.tunnels {
+		if t.held > 0 && t.client.ActiveStreams() == 0 && time.Since(t.lastUse) >= p.settings.Unused {
+			t.held = 0
+		}
+	}
 }
 
 func (p *peer) retire(ctx actor.Context) {

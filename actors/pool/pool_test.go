@@ -273,3 +273,20 @@ func TestGivingBackTwice(t *testing.T) {
 		f.want(1, 0)
 	})
 }
+
+// Room that is not given back does not keep a tunnel for ever: without a stream it is missed after as long as a tunnel
+// that nobody asks for.
+func TestRoomThatNobodyGivesBack(t *testing.T) {
+	inBubble(t, func(s *Settings) { s.Unused, s.MaxStreams = 10*time.Second, 2 }, func(f *fixture) {
+		lost := f.acquire(f.key(1))
+		f.want(1, 1)
+		end := f.use(f.acquire(f.key(1))) // the tunnel is full now
+		f.pass(30 * time.Second)
+		f.want(1, 1) // a stream lives in it
+		end()
+		f.pass(30 * time.Second)
+		f.want(1, 0)
+		lost.GiveBack() // late, and to nobody
+		f.want(1, 0)
+	})
+}

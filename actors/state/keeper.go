@@ -48,6 +48,18 @@ func (k *keeper) started(ctx actor.Context, h *history) {
 	h.starts++
 	if k.restarted = h.starts > 1; k.restarted {
 		k.tellLost(ctx, k.discovery)
+		kit.After(ctx, Patience, &stillLost{})
+	}
+}
+
+// stillLost says that a store which has lost its state should have it back.
+type stillLost struct{}
+
+// stillLost tells discovery again: what it was told, or what it delivered, may have got lost.
+func (k *keeper) stillLost(ctx actor.Context) {
+	if k.lost {
+		k.tellLost(ctx, k.discovery)
+		kit.After(ctx, Patience, &stillLost{})
 	}
 }
 

@@ -46,11 +46,13 @@ func (s *policies) Receive(ctx actor.Context) {
 	case *messages.DumpState:
 		ctx.Respond(s.table.DumpState(m))
 	case *messages.WatchPolicies:
-		s.watch(ctx)
+		s.watch(ctx, m)
 	case *messages.UnwatchPolicies:
 		s.unwatch(ctx, ctx.Sender())
 	case *actor.Terminated:
 		delete(s.watchers, m.Who.String())
+	case *stillLost:
+		s.stillLost(ctx)
 	case *overdue:
 		m.list.expire(ctx)
 	default:
@@ -76,11 +78,14 @@ func (s *policies) update(ctx actor.Context, u *messages.UpdatePolicies) {
 	s.history.applied(ctx, s.table.Version())
 }
 
-// watch subscribes the sender until it says otherwise or ends.
-func (s *policies) watch(ctx actor.Context) {
+// watch subscribes the sender until it says otherwise or ends, and tells it what it has missed.
+func (s *policies) watch(ctx actor.Context, m *messages.WatchPolicies) {
 	who := ctx.Sender()
 	if who == nil {
 		return
+	}
+	if !s.lost && m.Seen < s.table.Version() {
+		ctx.Send(who, &messages.PoliciesChanged{Version: s.table.Version()})
 	}
 	if _, known := s.watchers[who.String()]; known {
 		return

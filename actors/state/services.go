@@ -55,6 +55,8 @@ func (s *services) Receive(ctx actor.Context) {
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindInbound)
 	case *messages.DumpState:
 		ctx.Respond(s.table.DumpState(m))
+	case *stillLost:
+		s.stillLost(ctx)
 	case *overdue:
 		m.list.expire(ctx)
 	default:

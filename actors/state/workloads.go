@@ -65,6 +65,8 @@ func (s *workloads) Receive(ctx actor.Context) {
 		s.servicesLost(ctx)
 	case *passNext:
 		s.passNext(ctx)
+	case *stillLost:
+		s.stillLost(ctx)
 	case *overdue:
 		m.list.expire(ctx)
 	default:
