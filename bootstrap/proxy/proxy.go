@@ -81,7 +81,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		return nil, err
 	}
 	undo.add(func() { p.closeTelemetry() })
-	p.system = kit.NewSystem(kit.Config{Log: p.telemetry.ActorEvent, Faults: o.Faults})
+	p.system = kit.NewSystem(kit.Config{Log: p.telemetry.ActorEvent, Faults: o.Faults, Roots: node.Roots()})
 	undo.add(func() { p.closeSystem() })
 
 	local, err := localState(c)

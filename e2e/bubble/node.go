@@ -63,7 +63,7 @@ func (w *World) StartWith(name string, o Options) *Node {
 	n.startTelemetry(o)
 	n.System = kit.NewSystem(kit.Config{
 		Log:    func(e kit.Event) { n.Events.add(e); n.telemetry.ActorEvent(e) },
-		Faults: o.Faults, Scheduler: o.Scheduler, Chance: chance(o, drawsRestarts),
+		Faults: o.Faults, Scheduler: o.Scheduler, Chance: o.jitter(), Roots: node.Roots(),
 	})
 	mesh := w.mesh
 	if o.Mesh != nil {
@@ -75,14 +75,15 @@ func (w *World) StartWith(name string, o Options) *Node {
 	}
 	var err error
 	n.Node, err = node.Start(node.Config{
-		System:   n.System,
-		State:    state.Config{Resolver: resolver.New(resolver.Config{}), Random: source(o, drawsEndpoints)},
-		Local:    mesh.State(),
-		Source:   o.Source,
-		Identity: identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
-		Pod:      n.podConfig(o),
-		PodUID:   name,
-		Admin:    admin.Deps{Log: n.logs, Start: time.Now()},
+		System:     n.System,
+		State:      state.Config{Resolver: o.resolver(), Random: source(o, drawsEndpoints)},
+		Local:      mesh.State(),
+		Source:     o.Source,
+		Identity:   identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
+		Pod:        n.podConfig(o),
+		PodUID:     name,
+		Admin:      admin.Deps{Log: n.logs, Start: time.Now(), Tasks: o.ReadyTasks},
+		ReadyTasks: o.ReadyTasks,
 	})
 	if err != nil {
 		w.tb.Fatal(err)
@@ -93,6 +94,20 @@ func (w *World) StartWith(name string, o Options) *Node {
 	w.nodes = append(w.nodes, n)
 	w.Settle()
 	return n
+}
+
+func (o *Options) jitter() func() float64 {
+	if o.Chance != nil {
+		return o.Chance
+	}
+	return chance(*o, drawsRestarts)
+}
+
+func (o *Options) resolver() state.Resolver {
+	if o.Resolver != nil {
+		return o.Resolver
+	}
+	return resolver.New(resolver.Config{})
 }
 
 func (n *Node) startTelemetry(o Options) {
@@ -198,3 +213,6 @@ func (n *Node) tell(store *actor.PID, update any) {
 	}
 	n.w.Settle()
 }
+
+// Name is the name of the workload that the node serves.
+func (n *Node) Name() string { return n.name }

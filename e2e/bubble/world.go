@@ -12,6 +12,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/state"
 	"github.com/troupe-mesh/troupe/transport/memnet"
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -127,10 +128,16 @@ type Options struct {
 	Scheduler kit.Scheduler
 	// Seed, unless zero, is where all chance of the node's comes from, but for that of crypto.
 	Seed uint64
+	// Chance, where set, draws the jitter of restarts instead of the seed.
+	Chance func() float64
 	// Source, where set, is asked for the state at each delivery to a store, instead of the mesh.
 	Source func() discovery.State
 	// Bare leaves the host's traffic as it is: nothing is redirected to the node.
 	Bare bool
+	// Resolver resolves host names instead of one that has no name server.
+	Resolver state.Resolver
+	// ReadyTasks are what readiness waits for until the first state has arrived.
+	ReadyTasks []string
 }
 
 // Context ends when the world is closed.

@@ -1,0 +1,90 @@
+package matrix
+
+import (
+	"time"
+
+	"github.com/troupe-mesh/troupe/actors/identity"
+	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// podRows are who serves all connections of a pod. What a pod says to a new connection is the first question of what it
+// spawns for it.
+func podRows() []Row {
+	return []Row{
+		{
+			Role: pod.RolePod, Node: Client,
+			Over: Saying[messages.FindLocalWorkload](Over[messages.ConnectionAccepted](), state.RoleWorkloads),
+			Cells: cells{
+				PanicOnce: sees(lost(Mesh), ends(messages.ReasonInternal, LastingMesh, LastingPlainOut)),
+				CrashLoop: sees(late(28*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, Denied), ends(messages.ReasonInternal, LastingMesh, LastingPlainOut)),
+				Drop:      sees(lost(Mesh)),
+				Delay:     sees(late(25*time.Second, Mesh)),
+				Duplicate: quiet,
+				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonStoreTimeout, Mesh)),
+			},
+		},
+		{
+			Role: pod.RolePod, Node: Server,
+			Over: Saying[messages.FindLocalWorkload](Over[messages.StreamOpened](), state.RoleWorkloads),
+			Cells: cells{
+				PanicOnce: sees(failed(messages.ReasonPeerRefused, Mesh), ends(messages.ReasonInternal, LastingPlainIn), ends(messages.ReasonRelayFailed, LastingMesh)),
+				CrashLoop: sees(late(28*time.Second, PlainIn), failedAfter(15*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, DeniedPlain), ends(messages.ReasonInternal, LastingPlainIn), ends(messages.ReasonRelayFailed, LastingMesh)),
+				Drop:      sees(failed(messages.ReasonPeerRefused, Mesh)),
+				Delay:     sees(late(25*time.Second, Mesh)),
+				Duplicate: quiet,
+				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonPeerRefused, Mesh)),
+			},
+		},
+		{
+			Role: pod.RoleListener, Node: Server, AtStart: true,
+			Over: Saying[messages.ConnectionAccepted](Over[messages.StartAccepting](), pod.RolePod),
+			Cells: cells{
+				PanicOnce: quiet,
+				CrashLoop: sees(late(26*time.Second, PlainIn), failedAfter(17*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(26*time.Second, messages.ReasonPolicyDenied, DeniedPlain)),
+				Drop:      sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), heals(Never)),
+				Delay:     sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh)),
+				Duplicate: quiet,
+				LoseReply: sees(failed(messages.ReasonTLSHandshake, Mesh)),
+			},
+			Before: stateComesLater, When: stateComes, // the listeners have started when they are told to open
+		},
+		{
+			Role: pod.RoleSession, Node: Server,
+			Over: Saying[messages.FetchCertificate](Over[messages.LocalWorkloadFound](), identity.RoleCertificates),
+			Cells: cells{
+				PanicOnce: sees(failed(messages.ReasonTLSHandshake, SOCKS)),
+				CrashLoop: sees(failed(messages.ReasonTLSHandshake, SOCKS)),
+				Drop:      sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, SOCKS)),
+				Delay:     sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, SOCKS)),
+				Duplicate: quiet,
+				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, SOCKS)),
+			},
+		},
+		{
+			Role: pod.RoleConnections, Node: Server,
+			Over: Over[messages.RegisterConnection](),
+			Cells: cells{
+				PanicOnce: sees(failed(messages.ReasonPeerRefused, Mesh)),
+				CrashLoop: sees(failedAfter(20*time.Second, messages.ReasonPeerRefused, Mesh, SOCKS, NextMesh), failedAfter(20*time.Second, messages.ReasonStoreTimeout, PlainIn), heals(100*time.Millisecond)),
+				Drop:      sees(failedAfter(20*time.Second, messages.ReasonPeerRefused, Mesh)),
+				Delay:     sees(failedAfter(20*time.Second, messages.ReasonPeerRefused, Mesh)),
+				Duplicate: quiet,
+				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonPeerRefused, Mesh)),
+			},
+		},
+		{
+			Role: pod.RoleConnections, Node: Server, When: doom,
+			Over: SayingFrom[messages.FindPolicies](Over[messages.PoliciesChanged](), state.RolePolicies, "*/connections/*"),
+			Cells: cells{
+				PanicOnce: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				CrashLoop: sees(late(15*time.Second, Mesh, PlainIn, SOCKS, NextMesh), ends(messages.ReasonPolicyChanged, Doomed)),
+				Drop:      sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				Delay:     sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				Duplicate: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				LoseReply: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+			},
+		},
+	}
+}
