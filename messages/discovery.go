@@ -1,5 +1,7 @@
 package messages
 
+import "time"
+
 // What discovery tells the stores. A batch is applied additions first in the order workloads, policies, services,
 // and removals in reverse. Each store gets its own part as one message per bounded chunk.
 
@@ -7,8 +9,10 @@ package messages
 // what changed on to the service store, as UpdateEndpoints.
 type UpdateWorkloads struct {
 	Stamp
-	Set    []WorkloadUpdate
-	Remove []string
+	// Delivery is told back in Applied: the sender's own number.
+	Delivery uint64
+	Set      []WorkloadUpdate
+	Remove   []string
 	// Reset forgets everything that is not in Set: a full re-delivery, or the first chunk of one.
 	// What a delivery in several chunks does not name is forgotten with its last one.
 	Reset bool
@@ -20,10 +24,12 @@ type UpdateWorkloads struct {
 // UpdateServices adds or replaces services and removes others.
 type UpdateServices struct {
 	Stamp
-	Set    []ServiceUpdate
-	Remove []NamespacedHostname
-	Reset  bool
-	More   bool
+	// Delivery is told back in Applied: the sender's own number.
+	Delivery uint64
+	Set      []ServiceUpdate
+	Remove   []NamespacedHostname
+	Reset    bool
+	More     bool
 }
 
 // UpdateEndpoints tells the service store which workloads exist, with their port mappings. Endpoints of services that
@@ -43,15 +49,19 @@ func (*UpdateEndpoints) AlwaysAdmitted() {}
 // UpdatePolicies adds or replaces policies and removes others, by key.
 type UpdatePolicies struct {
 	Stamp
-	Set    []*Authorization
-	Remove []string
-	Reset  bool
-	More   bool
+	// Delivery is told back in Applied: the sender's own number.
+	Delivery uint64
+	Set      []*Authorization
+	Remove   []string
+	Reset    bool
+	More     bool
 }
 
 // Applied answers an update that was sent with a sender: the store's version after it.
 type Applied struct {
-	Version uint64
+	// Delivery is the update's.
+	Delivery uint64
+	Version  uint64
 }
 
 // StoreLost is told to discovery when a store started afresh after a crash: it must be delivered its state again, and
@@ -96,3 +106,39 @@ type PoliciesDumped struct {
 
 // StateDelivered tells the node that the first complete state is in the stores.
 type StateDelivered struct{}
+
+// DemandResource asks discovery for a resource that no store has: with on-demand discovery it is looked up at the control
+// plane, and after a good answer the stores have it (spec/control.md §2.8). Several askers of one name share a look-up.
+type DemandResource struct {
+	Question
+	// Name is network/ip (with an empty network /ip), namespace/hostname, or a workload's uid.
+	Name string
+	// Wait is how long the look-up may last, up to 1 minute; 0 means 5 s.
+	Wait time.Duration
+}
+
+// ResourceDemanded answers DemandResource.
+type ResourceDemanded struct {
+	Answer
+	Name    string
+	Outcome DemandOutcome
+	// Held is how long the answer waited for the control plane.
+	Held time.Duration
+}
+
+// DemandOutcome is how a look-up at the control plane ended.
+type DemandOutcome uint8
+
+// The outcomes. Only after DemandArrived it is worth asking the stores again.
+const (
+	DemandUnsupported DemandOutcome = iota // the stores know all there is: discovery is not on demand
+	DemandArrived                          // the stores have it now
+	DemandAbsent                           // the control plane knows no such resource
+	DemandLate                             // there was no answer in time: the control plane is slow, or away
+	DemandRefused                          // too many are being looked up
+)
+
+// String is the outcome's name.
+func (o DemandOutcome) String() string {
+	return [...]string{"unsupported", "arrived", "absent", "late", "refused"}[o]
+}

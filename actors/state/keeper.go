@@ -109,10 +109,10 @@ func reply[T, Q, A any](k *keeper, ctx actor.Context, table T, header *messages.
 }
 
 // applied notes an update, and answers it if somebody wants to hear of it.
-func (h *history) applied(ctx actor.Context, version uint64) {
+func (h *history) applied(ctx actor.Context, delivery, version uint64) {
 	h.version = version
 	if ctx.Sender() != nil {
-		ctx.Respond(&messages.Applied{Version: version})
+		ctx.Respond(&messages.Applied{Delivery: delivery, Version: version})
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *policies) update(ctx actor.Context, u *messages.UpdatePolicies) {
 			ctx.Send(s.watchers[name], &messages.PoliciesChanged{Version: s.table.Version()})
 		}
 	}
-	s.history.applied(ctx, s.table.Version())
+	s.history.applied(ctx, u.Delivery, s.table.Version())
 }
 
 // watch subscribes the sender until it says otherwise or ends, and tells it what it has missed.

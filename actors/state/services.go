@@ -77,7 +77,7 @@ func (s *services) updateServices(ctx actor.Context, u *messages.UpdateServices)
 	s.table.ApplyServices(u)
 	s.servicesKnown = s.servicesKnown || s.delivered(u.Reset, u.More)
 	s.complete(ctx)
-	s.history.applied(ctx, s.table.Version())
+	s.history.applied(ctx, u.Delivery, s.table.Version())
 }
 
 func (s *services) updateEndpoints(ctx actor.Context, u *messages.UpdateEndpoints) {
@@ -87,7 +87,7 @@ func (s *services) updateEndpoints(ctx actor.Context, u *messages.UpdateEndpoint
 		s.endpointsOwed, s.endpointsComing = false, false
 	}
 	s.complete(ctx)
-	s.history.applied(ctx, s.table.Version())
+	s.history.applied(ctx, 0, s.table.Version()) // nobody numbers these
 }
 
 // complete ends the loss when services and endpoints are there.

@@ -95,7 +95,7 @@ func (s *workloads) update(ctx actor.Context, u *messages.UpdateWorkloads) {
 	if len(u.Set) > 0 {
 		s.waiting.release(ctx)
 	}
-	s.history.applied(ctx, s.table.Version())
+	s.history.applied(ctx, u.Delivery, s.table.Version())
 }
 
 // passOn tells the service store what changed, removals first.

@@ -1,6 +1,10 @@
 package config
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/troupe-mesh/troupe/transport/grpcdial"
+)
 
 // Where the reference's pods keep their root certificate and their token.
 const (
@@ -67,3 +71,15 @@ func (l *loader) authToken() AuthToken {
 	}
 	return AuthToken{Static: v, HasStatic: true}
 }
+
+// Dialed is the same for those who connect. The default file counts even where it does not exist yet: it is looked at again
+// for each connection, and its absence is an error that names it.
+func (r RootCert) Dialed() grpcdial.Roots {
+	if r == (RootCert{}) {
+		return grpcdial.Roots{File: defaultRootCert}
+	}
+	return grpcdial.Roots{File: r.File, System: r.System, PEM: r.PEM}
+}
+
+// Dialed is the same for those who connect.
+func (t AuthToken) Dialed() grpcdial.Token { return grpcdial.Token{File: t.File, Static: t.Static} }
