@@ -67,11 +67,25 @@ func (l *life) fail(format string, args ...any) {
 // Run plays the life of a seed in a bubble of its own. It must not run in parallel with anything that draws from crypto.
 func Run(t *testing.T, seed uint64) *Life {
 	t.Helper()
+	return run(t, seed, draw(seed))
+}
+
+// RunBriefly is Run of a life with the same circumstances and kinds of trouble, in which only what begins in the first
+// quarter of the traffic happens.
+func RunBriefly(t *testing.T, seed uint64) *Life {
+	t.Helper()
+	p := draw(seed)
+	p.shorten(traffic / 4)
+	return run(t, seed, p)
+}
+
+func run(t *testing.T, seed uint64, p *Plan) *Life {
+	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed)
 	out := &Life{Seed: seed, Ends: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		l := &life{
-			seed: seed, plan: draw(seed), begun: time.Now(), nodes: map[string]*bubble.Node{}, faults: map[string]*fault.Faults{},
+			seed: seed, plan: p, begun: time.Now(), nodes: map[string]*bubble.Node{}, faults: map[string]*fault.Faults{},
 			director: NewDirector(seed), model: &Model{nodes: map[string][]told{}}, entered: &entrances{}, out: out,
 			drained: map[string]time.Time{},
 		}

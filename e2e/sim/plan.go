@@ -187,6 +187,18 @@ func draw(seed uint64) *Plan {
 	return p
 }
 
+// shorten leaves what begins before a time.
+func (p *Plan) shorten(end time.Duration) {
+	p.calls = slices.DeleteFunc(p.calls, func(c *call) bool { return c.at >= end })
+	for i, c := range p.calls {
+		c.id = i
+	}
+	p.weather = slices.DeleteFunc(p.weather, func(s step) bool { return s.at >= end })
+	for node, changes := range p.changes {
+		p.changes[node] = slices.DeleteFunc(changes, func(c change) bool { return c.at >= end })
+	}
+}
+
 // script is the plan as lines, but for the changes, which are many.
 func (p *Plan) script() []string {
 	lines := []string{fmt.Sprintf("%s: %+v", p.trouble, p.circumstances)}

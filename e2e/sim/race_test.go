@@ -2,5 +2,5 @@
 
 package sim_test
 
-// replays is how often each life is played again: the race detector makes each ten times as long.
-const replays = 5
+// raceDetector makes each life ten times as long.
+const raceDetector = true
