@@ -31,7 +31,7 @@ func TestSmoke(t *testing.T) {
 	sandbox.Require(t)
 	var out bytes.Buffer
 	p := plan{
-		out: &out, log: io.Discard, rounds: 1, bytes: 4 << 20, ops: 200, idle: 20,
+		out: &out, log: io.Discard, rounds: 1, bytes: 4 << 20, ops: 200, idle: 20, settle: 1,
 		scenarios: []string{"tput1", "tput8", "echo", "rr1x1", "rr64x1k", "cps16"}, contenders: []string{"v1", "thin"},
 	}
 	if err := p.run(); err != nil {
@@ -42,6 +42,22 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("the tables lack %s:\n%s", scenario, out.String())
 		}
 	}
+}
+
+// TestTracingSmoke compares nothing: a few connections say nothing about costs.
+func TestTracingSmoke(t *testing.T) {
+	sandbox.Require(t)
+	var out bytes.Buffer
+	p := plan{out: &out, log: io.Discard, rounds: 1, ops: 300, scenarios: []string{tracingScenario}, lenient: true}
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{sampled, traced} {
+		if !strings.Contains(out.String(), "\n| "+name+" | ") {
+			t.Errorf("the tables lack %s:\n%s", name, out.String())
+		}
+	}
+	t.Log(out.String())
 }
 
 func TestUnknownNamesAreRefused(t *testing.T) {

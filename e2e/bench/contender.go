@@ -41,6 +41,11 @@ func (p *plan) start(name string, place byte) (c *contender, err error) {
 			return c, err
 		}
 		return c, c.add(p.startTroupe(place, "client", 1))
+	case untraced, sampled, traced:
+		if err := c.add(p.startTroupe(place, "server", 2, p.tracing(name)...)); err != nil {
+			return c, err
+		}
+		return c, c.add(p.startTroupe(place, "client", 1, p.tracing(name)...))
 	case "splice":
 		c.way.App = netip.AddrPortFrom(address(place, 9), p.appPort)
 		return c, c.add(startRole(role{Kind: "splice", Listen: c.way.Proxy}))

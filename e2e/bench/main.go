@@ -10,7 +10,9 @@
 //	go run ./e2e/bench -idle 0                              without the memory measurement
 //
 // Contenders: v1 (the baseline), thin (transport/hbone and nothing else, no actors), troupe (the whole product), and
-// for plain TCP splice (a bare splice proxy) against troupe-plain. The scenario share profiles the product while it sets
+// for plain TCP splice (a bare splice proxy) against troupe-plain. The scenario tracing, which is not among the usual ones,
+// compares the rates of new connections without traces, with one connection in a hundred traced and with all of them, and
+// fails when they cost more than they may. The scenario share profiles the product while it sets
 // connections up, and says which part is its actors'. All are entered by SOCKS5. Only loopback is used.
 package main
 

@@ -33,7 +33,7 @@ func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
 	if _, err := p.one(c, "rr1x1", p.ops); err != nil { // one tunnel, so that what is there once isn't counted
 		return nil, err
 	}
-	before, err := c.settledRSS()
+	before, err := c.settledRSS(p.settle)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (p *plan) growth(c *contender) (perTunnel []float64, err error) {
 		return nil, fmt.Errorf("opening %d tunnels through %s: %w", p.idle, c.name, err)
 	}
 	defer func() { err = errors.Join(err, idle.end()) }()
-	after, err := c.settledRSS()
+	after, err := c.settledRSS(p.settle)
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +60,15 @@ const (
 	settleLimit  = 90
 )
 
-// settledRSS is rss once nothing changes any more, or after settleLimit seconds.
-func (c *contender) settledRSS() ([]int64, error) {
+// settledRSS is rss once nothing has changed in a number of looks, or after settleLimit seconds.
+func (c *contender) settledRSS(wanted int) ([]int64, error) {
+	if wanted == 0 {
+		wanted = settledFor
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	last, err := c.rss()
-	for same, looks := 0, 0; err == nil && same < settledFor && looks < settleLimit; looks++ {
+	for same, looks := 0, 0; err == nil && same < wanted && looks < settleLimit; looks++ {
 		<-tick.C
 		var now []int64
 		if now, err = c.rss(); err != nil {

@@ -22,8 +22,10 @@ type plan struct {
 	bytes      int64
 	ops        int
 	idle       int
+	settle     int    // looks, a second apart, in which memory may not change to count as settled; 0 is settledFor
 	binary     string // the product's
 	caDir      string
+	lenient    bool   // costs that are too high are no error, and nobody waits for exports to end
 	appPort    uint16 // the application's, on every loopback address
 }
 
@@ -39,7 +41,7 @@ func (p *plan) run() (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	p.caDir = filepath.Join(dir, "ca")
 	if p.binary == "" && (slices.Contains(p.contenders, "troupe") || slices.Contains(p.scenarios, plainScenario) ||
-		slices.Contains(p.scenarios, shareScenario)) {
+		slices.Contains(p.scenarios, shareScenario) || slices.Contains(p.scenarios, tracingScenario)) {
 		p.binary = filepath.Join(dir, "troupe")
 		if err := product.Build(p.binary); err != nil {
 			return err
@@ -64,7 +66,14 @@ func (p *plan) run() (err error) {
 			return err
 		}
 	}
-	tunnelled := slices.DeleteFunc(slices.Clone(p.scenarios), func(s string) bool { return s == plainScenario || s == shareScenario })
+	if slices.Contains(p.scenarios, tracingScenario) {
+		if err := p.compareTracing(); err != nil {
+			return err
+		}
+	}
+	tunnelled := slices.DeleteFunc(slices.Clone(p.scenarios), func(s string) bool {
+		return s == plainScenario || s == shareScenario || s == tracingScenario
+	})
 	if len(tunnelled) > 0 {
 		if err := p.compare(p.contenders, tunnelled); err != nil {
 			return err
@@ -110,19 +119,24 @@ type sample struct {
 
 // measure does the rounds of one scenario and returns the samples by contender.
 func (p *plan) measure(contenders []*contender, scenario string) ([][]sample, error) {
+	return p.rounded(contenders, scenario, p.one)
+}
+
+// rounded does the rounds of one scenario by what does one run.
+func (p *plan) rounded(contenders []*contender, scenario string, one func(*contender, string, int) (sample, error)) ([][]sample, error) {
 	samples := make([][]sample, len(contenders))
 	order := make([]int, len(contenders))
 	for i := range order {
 		order[i] = i
 	}
 	for _, c := range contenders { // what comes first pays for what is cold: not measured
-		if _, err := p.one(c, scenario, 16); err != nil {
+		if _, err := one(c, scenario, 16); err != nil {
 			return nil, err
 		}
 	}
 	for round := range p.rounds {
 		for _, i := range order {
-			s, err := p.one(contenders[i], scenario, 1)
+			s, err := one(contenders[i], scenario, 1)
 			if err != nil {
 				return nil, err
 			}

@@ -31,6 +31,7 @@ const (
 // serving roles by kind. Each calls ready when it listens.
 var serving = map[string]func(r role, ready func()) error{
 	"app":         role.application,
+	"collector":   role.collector,
 	"splice":      role.splice,
 	"v1-client":   role.v1Client,
 	"v1-server":   role.v1Server,

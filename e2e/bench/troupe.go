@@ -12,7 +12,8 @@ import (
 
 // startTroupe starts the product as the proxy of one workload, on its own loopback address, and waits until it is ready.
 // Policy, access log and metrics are on, as always; the log's lines go nowhere.
-func (p *plan) startTroupe(place byte, workload string, host byte) (*process, error) {
+// Environ is added to its environment.
+func (p *plan) startTroupe(place byte, workload string, host byte, environ ...string) (*process, error) {
 	config := mesh.Config{}
 	for name, host := range map[string]byte{"client": 1, "server": 2} {
 		config.Workloads = append(config.Workloads, mesh.Workload{
@@ -29,6 +30,7 @@ func (p *plan) startTroupe(place byte, workload string, host byte) (*process, er
 		"XDS_ADDRESS=", "FAKE_CA=true", "FAKE_CA_DIR=" + p.caDir, "TROUPE_BIND_IP=" + bind,
 		"UNSTABLE_ENABLE_SOCKS5=true", "ENABLE_ORIG_SRC=false", "ISTIO_META_DNS_CAPTURE=false",
 	}
+	t.cmd.Env = append(t.cmd.Env, environ...)
 	t.cmd.Stderr = os.Stderr
 	if err := t.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.binary, err)
