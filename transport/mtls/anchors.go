@@ -37,6 +37,7 @@ func bare(root *x509.Certificate) *x509.Certificate {
 	c.NotBefore, c.NotAfter = time.Time{}, forever
 	c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, nil
 	c.MaxPathLen, c.MaxPathLenZero = -1, false
+	c.KeyUsage = 0 // maySign has asked for what matters: a root's own lists are believed, as webpki does
 	return &c
 }
 

@@ -29,7 +29,7 @@ type Certificate struct {
 	key           crypto.Signer
 	pair          tls.Certificate
 	trustDomain   string
-	servers       [serverVariants]atomic.Pointer[tls.Config]
+	servers       [serverVariants]atomic.Pointer[serverVariant]
 }
 
 // Leaf is the certificate itself.

@@ -111,6 +111,6 @@ func FuzzParseChain(f *testing.F) {
 		}
 		Identities(c.leaf)
 		_ = c.CheckIdentity()
-		_ = c.verifyChain([]*x509.Certificate{c.leaf}, x509.ExtKeyUsageClientAuth, c.NotBefore)
+		_ = c.verifyChain([]*x509.Certificate{c.leaf}, x509.ExtKeyUsageClientAuth, c.NotBefore, nil)
 	})
 }

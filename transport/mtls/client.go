@@ -18,7 +18,7 @@ func (c *Certificate) ClientConfig(expected []messages.Identity, o Options) *tls
 	t := o.base(groupsAll)
 	// The host name, which there is none of, is what this turns off; verifyServer does the rest.
 	t.InsecureSkipVerify = true
-	t.VerifyConnection = func(cs tls.ConnectionState) error { return c.verifyServer(cs, expected, o.now()) }
+	t.VerifyConnection = func(cs tls.ConnectionState) error { return c.verifyServer(cs, expected, o) }
 	// Always ours, whichever roots the server names: during a root rotation the names differ.
 	t.GetClientCertificate = c.clientCertificate
 	return t

@@ -44,6 +44,38 @@ func (e *TrustDomainError) Error() string {
 		joined(e.Presented)
 }
 
+// RevokedError is a peer whose certificate, or that of one of its CAs, is on a revocation list.
+type RevokedError struct {
+	// SerialNumber is the revoked certificate's, in decimal, Issuer the name of who issued and revoked it.
+	SerialNumber, Issuer string
+	// Intermediate says that it is a CA's, not the peer's own.
+	Intermediate bool
+}
+
+// Error begins with the reference's word.
+func (e *RevokedError) Error() string {
+	whose := "its certificate"
+	if e.Intermediate {
+		whose = "the certificate of its CA"
+	}
+	return "Revoked: " + whose + ", serial number " + e.SerialNumber + ", is on the revocation list of " + e.Issuer
+}
+
+// RevocationListError is a revocation list that is about a peer's certificate and can't be believed: the peer is refused.
+type RevocationListError struct {
+	// Issuer is the list's.
+	Issuer string
+	Err    error
+}
+
+// Error names the list by its issuer.
+func (e *RevocationListError) Error() string {
+	return "the revocation list of " + e.Issuer + " can't be used (see CRL_PATH): " + e.Err.Error()
+}
+
+// Unwrap is why it can't be used.
+func (e *RevocationListError) Unwrap() error { return e.Err }
+
 // EmptyChainError is a CA that answered with no certificate at all.
 type EmptyChainError struct {
 	Identity messages.Identity

@@ -11,6 +11,8 @@ type Options struct {
 	TLS12 bool
 	// PQC allows no key exchange but X25519MLKEM768 (COMPLIANCE_POLICY=pqc).
 	PQC bool
+	// Revocations are the lists that peers must not be on; nil for none (CRL_PATH).
+	Revocations *Revocations
 	// Now is the clock that certificates are judged by; nil means time.Now.
 	Now func() time.Time
 }

@@ -28,11 +28,18 @@ func (c *Certificate) ServerConfig(o Options) *tls.Config {
 	if o.PQC {
 		i |= 2
 	}
-	if kept := c.servers[i].Load(); kept != nil {
-		return kept
+	kept := c.servers[i].Load()
+	if kept == nil || kept.revocations != o.Revocations { // of one process they are always the same
+		kept = &serverVariant{config: c.newServerConfig(o), revocations: o.Revocations}
+		c.servers[i].Store(kept)
 	}
-	c.servers[i].CompareAndSwap(nil, c.newServerConfig(o))
-	return c.servers[i].Load()
+	return kept.config
+}
+
+// serverVariant is a server configuration that is kept.
+type serverVariant struct {
+	config      *tls.Config
+	revocations *Revocations
 }
 
 func (c *Certificate) newServerConfig(o Options) *tls.Config {
@@ -41,7 +48,7 @@ func (c *Certificate) newServerConfig(o Options) *tls.Config {
 	// The roots are named to the client, and the chain is verified by verifyClient alone.
 	s.ClientAuth = tls.RequireAnyClientCert
 	s.ClientCAs = c.anchors.pool
-	s.VerifyConnection = func(cs tls.ConnectionState) error { return c.verifyClient(cs, o.now()) }
+	s.VerifyConnection = func(cs tls.ConnectionState) error { return c.verifyClient(cs, o) }
 
 	refusing := s.Clone()
 	refusing.NextProtos = []string{refusedALPN}

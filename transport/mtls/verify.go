@@ -10,9 +10,9 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// verifyChain checks that the peer's chain leads to one of our anchors at now and may be used for usage. Extended
-// key usage counts only where there is one.
-func (c *Certificate) verifyChain(peer []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) error {
+// verifyChain checks that the peer's chain leads to one of our anchors at now, may be used for usage and is not revoked.
+// Extended key usage counts only where there is one. Of several ways to an anchor one that is not revoked is enough.
+func (c *Certificate) verifyChain(peer []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time, lists *RevocationLists) error {
 	if len(peer) == 0 {
 		return errors.New("peer sent no certificate")
 	}
@@ -29,13 +29,24 @@ func (c *Certificate) verifyChain(peer []*x509.Certificate, usage x509.ExtKeyUsa
 			o.Intermediates.AddCert(p)
 		}
 	}
-	_, err := peer[0].Verify(o)
-	return err
+	chains, err := peer[0].Verify(o)
+	if err != nil || lists == nil {
+		return err
+	}
+	var refused error
+	for _, chain := range chains {
+		if err := lists.check(chain); err == nil {
+			return nil
+		} else if refused == nil {
+			refused = err
+		}
+	}
+	return refused
 }
 
 // verifyClient is a server's check of its client.
-func (c *Certificate) verifyClient(cs tls.ConnectionState, now time.Time) error {
-	if err := c.verifyChain(cs.PeerCertificates, x509.ExtKeyUsageClientAuth, now); err != nil {
+func (c *Certificate) verifyClient(cs tls.ConnectionState, o Options) error {
+	if err := c.verifyChain(cs.PeerCertificates, x509.ExtKeyUsageClientAuth, o.now(), o.Revocations.lists()); err != nil {
 		return &PeerError{Err: err}
 	}
 	ids := Identities(cs.PeerCertificates[0])
@@ -46,8 +57,8 @@ func (c *Certificate) verifyClient(cs tls.ConnectionState, now time.Time) error 
 }
 
 // verifyServer is a client's check of its server.
-func (c *Certificate) verifyServer(cs tls.ConnectionState, expected []messages.Identity, now time.Time) error {
-	if err := c.verifyChain(cs.PeerCertificates, x509.ExtKeyUsageServerAuth, now); err != nil {
+func (c *Certificate) verifyServer(cs tls.ConnectionState, expected []messages.Identity, o Options) error {
+	if err := c.verifyChain(cs.PeerCertificates, x509.ExtKeyUsageServerAuth, o.now(), o.Revocations.lists()); err != nil {
 		return &PeerError{Err: err}
 	}
 	ids := Identities(cs.PeerCertificates[0])
