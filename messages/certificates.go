@@ -95,3 +95,23 @@ type CertificateExpiry struct {
 	Identity Identity
 	In       time.Duration
 }
+
+// WatchRevocations subscribes the sender, who has a tunnel whose peer must not be on a revocation list, to
+// RevocationsChanged. Version is that of the lists by which the peer was judged last: where they have changed since, the
+// sender is told at once. One that can't be watched gets RevocationsUnwatched.
+type WatchRevocations struct {
+	Version uint64
+}
+
+// UnwatchRevocations ends the sender's subscription.
+type UnwatchRevocations struct{}
+
+// RevocationsUnwatched answers WatchRevocations: there are too many subscribers already.
+type RevocationsUnwatched struct{}
+
+// RevocationsChanged says that the revocation lists changed: peers must be judged again.
+type RevocationsChanged struct{}
+
+// AlwaysAdmitted says that a full mailbox takes it all the same: a tunnel must not outlive its peer's certificate for a
+// lost notice.
+func (*RevocationsChanged) AlwaysAdmitted() {}

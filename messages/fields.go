@@ -32,6 +32,9 @@ const (
 	FieldConnections  = "connections"
 	FieldIdentity     = "identity"
 	FieldRetryAt      = "retry_at"
+	FieldPath         = "path"
+	FieldLists        = "lists"
+	FieldRevoked      = "revoked"
 )
 
 // The names of span attributes and events (TRACING §3).

@@ -133,6 +133,11 @@ type Failure struct { //nolint:errname // it is a fact about a flow first, and a
 // Fail makes a failure.
 func Fail(r Reason, text string) *Failure { return &Failure{Reason: r, Text: text} }
 
+// Revoked is the failure of a connection whose tunnel was ended because its peer's certificate was revoked by why.
+func Revoked(why error) *Failure {
+	return &Failure{Reason: ReasonCertificateRevoked, Text: "connection closed: peer certificate revoked by CRL", Err: why}
+}
+
 // FailWith makes a failure from an error underneath; the text is prefix followed by the error's.
 func FailWith(r Reason, prefix string, err error) *Failure {
 	return &Failure{Reason: r, Text: prefix + err.Error(), Err: err}

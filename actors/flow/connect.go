@@ -115,6 +115,9 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	t.Telemetry.SetupEnded(&t.rec)
 	t.Telemetry.Follow(&t.rec, &t.counters)
 	t.settle()
+	if version, ok := t.judge(ctx); ok {
+		t.tracked.Watch(ctx, t.Stores.Revocations, version)
+	}
 }
 
 // settle forgets what only the set-up needed: an idle connection holds as little as it can.

@@ -18,6 +18,8 @@ import (
 // Stores are whom a flow asks.
 type Stores struct {
 	Workloads, Services, Policies, DNSCache, Certificates *actor.PID
+	// Revocations is nil where there are no revocation lists.
+	Revocations *actor.PID
 }
 
 // Settings are the parts of the configuration that flows depend on (spec/dataplane.md §16).

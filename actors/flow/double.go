@@ -17,7 +17,8 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 	conn, authority, socks := t.entry.Conn, t.request.Authority.String(), t.socks
 	deadline := t.Settings.ConnectDeadline
 	inner := append(slices.Clone(outer), hbone.Header{Name: headerForwardedNetwork, Value: t.Settings.Network})
-	config := t.certificate.ClientConfig(t.request.InnerIdentities, t.Deps.TLS)
+	certificate := t.certificate
+	config := certificate.ClientConfig(t.request.InnerIdentities, t.Deps.TLS)
 	return func(l *leg) any {
 		start := time.Now()
 		fail := func(f *messages.Failure, keep bool) any {
@@ -36,6 +37,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 		_ = secured.SetDeadline(start.Add(deadline))
 		if err := secured.HandshakeContext(l.ctx); err != nil {
 			closeConn(outerStream)
+			t.Telemetry.HandshakeRefused(messages.Outbound, err)
 			return fail(failure.Handshake(err), false)
 		}
 		_ = secured.SetDeadline(time.Time{})
@@ -51,6 +53,7 @@ func (t *tunnel) doubleLeg(client *hbone.Client, outer []hbone.Header) func(*leg
 		}
 		tunnel.CloseWhenIdle()
 		peer, _ := mtls.PeerIdentity(secured.ConnectionState())
+		l.inner = certificate.Server(secured.ConnectionState(), t.Deps.TLS)
 		return l.carryStream(start, conn, stream, answer, socks, peer)
 	}
 }

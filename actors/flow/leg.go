@@ -10,6 +10,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/flow/failure"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/mtls"
 	"github.com/troupe-mesh/troupe/transport/relay"
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
@@ -21,6 +22,15 @@ var (
 )
 
 func left() *messages.Failure { return messages.Fail(messages.ReasonCancelled, errLeft.Error()) }
+
+// gone is why a request ended before it was answered: its tunnel was cut for a reason of ours, or its client left.
+func gone(request *hbone.ServerStream) *messages.Failure {
+	var f *messages.Failure
+	if errors.As(request.Lost(), &f) {
+		return f
+	}
+	return left()
+}
 
 // leg brings up the second leg of a flow on one goroutine, which ends by telling the tunnel actor what became of it, and
 // carries the flow's bytes on another, fresh one: what it took to get there was deeper than what an idle connection needs.
@@ -41,6 +51,9 @@ type leg struct {
 	stream        *hbone.Stream
 	side          relay.Side
 	preface       []byte // what the application is told before the first byte
+	// inner is the far end of a double HBONE's inner tunnel; nil where there are no revocation lists. The tunnel actor
+	// takes it over with Established.
+	inner *mtls.Peer
 }
 
 func newLeg(t *tunnel) *leg {
@@ -233,7 +246,7 @@ func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 		if err != nil {
 			f := failure.Dial("connection failed: ", err)
 			if errors.Is(context.Cause(l.ctx), errLeft) {
-				f = left()
+				f = gone(stream)
 			}
 			closeConn(conn) // a stream is refused by the tunnel actor, who knows whether spans are kept
 			return l.failed(start, f, false)
@@ -265,7 +278,7 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 		closeConn(app)
 		select {
 		case <-request.Done():
-			return l.failed(start, left(), false)
+			return l.failed(start, gone(request), false)
 		default:
 			return l.failed(start, messages.FailWith(messages.ReasonH2Failed, "h2 failed: ", err), false)
 		}

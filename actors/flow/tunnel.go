@@ -6,6 +6,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"golang.org/x/net/http2"
 
+	"github.com/troupe-mesh/troupe/actors/flow/tracked"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
@@ -56,6 +57,7 @@ type tunnel struct {
 	// dialMarked says that the dial or CONNECT has its span: the peer's spans have it as their parent.
 	dialMarked bool
 	closing    *messages.Failure
+	tracked    tracked.Tunnels // of a double HBONE's inner tunnel
 }
 
 // Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
@@ -95,8 +97,16 @@ func (t *tunnel) Receive(ctx actor.Context) {
 		t.finished(ctx, m)
 	case *messages.CloseFlow:
 		t.closeFlow(ctx, m)
+	case *messages.RevocationsChanged:
+		t.judge(ctx)
+	case *messages.RevocationsUnwatched:
+		t.tracked.Unwatched(t.Telemetry, messages.Outbound, t.rec.Dst)
+	case *tracked.Again:
+		t.tracked.Retry(ctx)
 	case *kit.Undelivered:
-		t.undelivered(ctx, m)
+		if !t.tracked.Undelivered(ctx, m) {
+			t.undelivered(ctx, m)
+		}
 	case *actor.Restarting, *actor.Stopping:
 		t.stopping(ctx)
 	default:
@@ -326,6 +336,7 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 	} else {
 		t.Telemetry.Closed(&t.rec, t.series, &t.counters)
 	}
+	t.tracked.End(ctx)
 	if t.registered != unregistered {
 		ctx.Request(t.Connections, &messages.UnregisterConnection{})
 	}

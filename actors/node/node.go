@@ -31,6 +31,8 @@ type Config struct {
 	Source func() discovery.State
 	// Identity configures the certificates.
 	Identity identity.Config
+	// Revocations, where not nil, has the revocation lists.
+	Revocations *identity.RevocationsConfig
 	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it.
 	Pod    pod.Config
 	PodUID string
@@ -62,12 +64,21 @@ func Start(c Config) (*Node, error) {
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
 		},
 	}
+	if c.Revocations != nil {
+		n.stores.Revocations = child(identity.RoleRevocations)
+	}
 	c.Pod.Flow.System, c.Pod.Flow.Stores, c.Pod.Returns = c.System, n.stores, &n.restarting
 	podSpec, adminSpec := pod.Spec(c.Pod), admin.Spec(c.Admin)
+	var revocations kit.Spec
+	if c.Revocations != nil {
+		revocations = identity.RevocationsSpec(*c.Revocations)
+	}
 	root, err := c.System.SpawnRoot(kit.Spec{
 		Role: RoleNode, Capacity: 1024, Supervision: restart,
 		New: func() actor.Actor {
-			return &node{config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, discovery: child(discovery.RoleDiscovery)}
+			return &node{
+				config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, revocations: revocations, discovery: child(discovery.RoleDiscovery),
+			}
 		},
 	}, RoleNode)
 	if err != nil {
@@ -116,8 +127,10 @@ type node struct {
 	node      *Node
 	podSpec   kit.Spec // the same for all lives of the pod: it has its doors
 	adminSpec kit.Spec // the same for all lives of the admin actor: it has its endpoints and what is pending
-	discovery *actor.PID
-	askers    []*actor.PID // who waits for the drain
+	// revocations is the same for all lives of the root: it knows who has tunnels.
+	revocations kit.Spec
+	discovery   *actor.PID
+	askers      []*actor.PID // who waits for the drain
 }
 
 // Receive takes the root's messages.
@@ -154,6 +167,9 @@ func (n *node) started(ctx actor.Context) {
 	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)
 	n.spawn(ctx, state.NameStore(c.State), state.RoleNames)
 	n.spawn(ctx, identity.Spec(c.Identity), identity.RoleCertificates)
+	if c.Revocations != nil {
+		n.spawn(ctx, n.revocations, identity.RoleRevocations)
+	}
 	n.spawn(ctx, n.podSpec, pod.RolePod+"/"+c.PodUID)
 	n.spawn(ctx, discovery.Spec(discovery.Config{
 		State: c.Local, Source: c.Source, Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),

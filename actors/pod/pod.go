@@ -142,7 +142,9 @@ func (p *pod) started(ctx actor.Context) {
 	deps.Pod, deps.Ending, deps.Own = ctx.Self(), p.ending, new(atomic.Pointer[messages.DerivedWorkload])
 	registry := connectionsSpec(system, deps.Stores.Policies, deps.Settings.DenyUnknownPolicies, p.config.Log)
 	deps.Connections = kit.Spawn(ctx, system.Props(registry), RoleConnections)
-	dialer := &pool.Dialer{Network: deps.Network, TLS: deps.TLS, HBONE: deps.HBONE, Telemetry: deps.Telemetry}
+	dialer := &pool.Dialer{
+		Network: deps.Network, TLS: deps.TLS, HBONE: deps.HBONE, Telemetry: deps.Telemetry, Revocations: deps.Stores.Revocations,
+	}
 	deps.Pool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
 	deps.SOCKSPool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
 	for _, d := range p.doors {

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/flow"
+	"github.com/troupe-mesh/troupe/actors/flow/tracked"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
@@ -28,6 +29,7 @@ var errSessionEnded = errors.New("the session was ended")
 //	identifying  CertificateFetched    shaking hands; or over
 //	handshake    secured               serving; or over
 //	serving      Drain                 serving: says goodbye, ends when its streams do
+//	serving      RevocationsChanged    serving; or cut, with all streams, because the peer is revoked now
 //	any          ended, Stopping       over
 type session struct {
 	deps     *flow.Deps
@@ -38,6 +40,9 @@ type session struct {
 	asked    uint64
 	local    *messages.Workload
 	server   *hbone.Server
+	own      *mtls.Certificate
+	peer     *mtls.Peer // nil where there are no revocation lists
+	tracked  tracked.Tunnels
 	shaking  bool
 	draining bool
 	over     bool
@@ -84,11 +89,19 @@ func (s *session) Receive(ctx actor.Context) {
 	case *ended:
 		s.ended(ctx)
 	case *actor.Stopping, *actor.Restarting:
-		s.stopping()
+		s.stopping(ctx)
+	case *messages.RevocationsChanged:
+		s.judge(ctx)
+	case *messages.RevocationsUnwatched:
+		s.tracked.Unwatched(s.deps.Telemetry, messages.Inbound, s.accepted.Peer)
+	case *tracked.Again:
+		s.tracked.Retry(ctx)
 	case *messages.Refused:
 		s.undelivered(ctx)
 	case *kit.Undelivered:
-		s.undelivered(ctx)
+		if !s.tracked.Undelivered(ctx, m) {
+			s.undelivered(ctx)
+		}
 	default:
 		kit.Unknown(ctx)
 	}
@@ -139,6 +152,7 @@ func (s *session) certificateFetched(ctx actor.Context, m *messages.CertificateF
 	}
 	s.timer.Stop()
 	s.shaking = true
+	s.own = certificate
 	conn, deadline := tls.Server(hbone.Coalesce(s.conn), certificate.ServerConfig(s.deps.TLS)), s.config.Handshake
 	kit.Go(ctx, func(stopped context.Context) any {
 		bound, cancel := context.WithTimeout(stopped, deadline)
@@ -167,6 +181,7 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 		_ = s.conn.Close()
 		return
 	case m.err != nil:
+		s.deps.Telemetry.HandshakeRefused(messages.Inbound, m.err)
 		s.deny(ctx, &messages.Failure{
 			Reason: messages.ReasonTLSHandshake, Text: "tls handshake error: " + socket.Text(m.err), Err: m.err,
 		})
@@ -188,6 +203,7 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 		system.Send(pod, &one.StreamOpened)
 	})
 	s.server = server
+	s.peer, s.own = s.own.Client(state, s.deps.TLS), nil
 	kit.Go(ctx, func(stopped context.Context) any {
 		defer context.AfterFunc(stopped, func() { server.Abort(errSessionEnded) })()
 		_ = server.Serve()
@@ -196,6 +212,29 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 	if s.draining {
 		s.goodbye(ctx)
 	}
+	if version, ok := s.judge(ctx); ok {
+		s.tracked.Watch(ctx, s.deps.Stores.Revocations, version)
+	}
+}
+
+// judge looks whether the peer is still to be trusted. One that is not is cut at once, with all its streams, which are
+// told why. It returns the version of the lists that it looked into, and false when there is nothing left to look after.
+func (s *session) judge(ctx actor.Context) (version uint64, ok bool) {
+	if s.over || s.peer == nil {
+		return 0, false
+	}
+	version, err := s.peer.Judge()
+	if err == nil {
+		return version, true
+	}
+	s.deps.Telemetry.PeerRevoked(messages.Inbound, s.accepted.Peer, s.peer.Identity(), err)
+	s.peer = nil
+	server := s.server
+	kit.Go(ctx, func(context.Context) any {
+		server.Abort(messages.Revoked(err))
+		return nil
+	})
+	return version, false
 }
 
 // drain says goodbye to the peer, or cuts the connection.
@@ -245,15 +284,17 @@ func (s *session) deny(ctx actor.Context, f *messages.Failure) {
 func (s *session) leave(ctx actor.Context) {
 	s.over = true
 	s.timer.Stop()
+	s.tracked.End(ctx)
 	ctx.Stop(ctx.Self())
 }
 
 // stopping ends what a crash or the end of the pod left behind.
-func (s *session) stopping() {
+func (s *session) stopping(ctx actor.Context) {
 	if s.over {
 		return
 	}
 	s.over = true
+	s.tracked.End(ctx)
 	if s.server == nil {
 		s.record.Failure = messages.Fail(messages.ReasonInternal, "connection closed: its session crashed or was stopped")
 		s.deps.Telemetry.EarlyDenied(&s.record)

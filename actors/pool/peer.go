@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/flow/tracked"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
@@ -43,6 +44,7 @@ func (d *tunnelDialed) Undeliver() {
 // pooled is a tunnel and how many streams of it are given out.
 type pooled struct {
 	client   *hbone.Client
+	peer     *mtls.Peer // nil where there are no revocation lists, and once it was found to be revoked
 	held     int
 	lastUse  time.Time
 	inPool   bool
@@ -72,6 +74,7 @@ type peer struct {
 	expected    []messages.Identity
 	certificate *mtls.Certificate
 	timer       *kit.Timer
+	tracked     tracked.Tunnels
 }
 
 func peerSpec(system *kit.System, settings *Settings, dialer *Dialer, key messages.TunnelKey) kit.Spec {
@@ -96,6 +99,14 @@ func (p *peer) Receive(ctx actor.Context) {
 		p.idleCheck(ctx)
 	case *retire:
 		p.retire(ctx)
+	case *messages.RevocationsChanged:
+		p.revocationsChanged(ctx)
+	case *messages.RevocationsUnwatched:
+		p.tracked.Unwatched(p.dialer.Telemetry, messages.Outbound, p.key.Dial)
+	case *tracked.Again:
+		p.tracked.Retry(ctx)
+	case *kit.Undelivered:
+		p.tracked.Undelivered(ctx, m)
 	case *actor.Stopping, *actor.Restarting:
 		p.stopping(ctx)
 	default:
@@ -224,8 +235,11 @@ func (p *peer) tunnelDialed(ctx actor.Context, m *tunnelDialed) {
 		p.check(ctx)
 		return
 	}
-	t := &pooled{client: m.client, inPool: !p.retired, lastUse: time.Now(), setupID: m.setupID, setupRef: m.setupRef}
+	t := &pooled{client: m.client, peer: m.peer, inPool: !p.retired, lastUse: time.Now(), setupID: m.setupID, setupRef: m.setupRef}
 	p.tunnels = append(p.tunnels, t)
+	if version, ok := p.judge(ctx, t); ok {
+		p.tracked.Watch(ctx, p.dialer.Revocations, version)
+	}
 	for i, w := range p.waiters {
 		if i > 0 && !t.inPool {
 			p.waiters = append([]waiter(nil), p.waiters[i:]...)
@@ -236,6 +250,36 @@ func (p *peer) tunnelDialed(ctx actor.Context, m *tunnelDialed) {
 	}
 	p.waiters = nil
 	p.check(ctx)
+}
+
+// judge looks whether a tunnel's peer is still to be trusted. A tunnel to one that is not takes no more streams and is
+// cut; its streams are told why. It returns the version of the lists that it looked into, and false when there is nothing
+// to look after.
+func (p *peer) judge(ctx actor.Context, t *pooled) (version uint64, ok bool) {
+	if t.peer == nil {
+		return 0, false
+	}
+	version, err := t.peer.Judge()
+	if err == nil {
+		return version, true
+	}
+	p.dialer.Telemetry.PeerRevoked(messages.Outbound, p.key.Dial, t.peer.Identity(), err)
+	t.peer, t.inPool = nil, false
+	client := t.client
+	kit.Go(ctx, func(context.Context) any {
+		client.Abort(messages.Revoked(err))
+		return nil
+	})
+	return version, false
+}
+
+// revocationsChanged judges all tunnels again.
+func (p *peer) revocationsChanged(ctx actor.Context) {
+	for _, t := range p.tunnels {
+		p.judge(ctx, t)
+	}
+	p.drop(ctx, func(*pooled) bool { return false })
+	p.endIfDone(ctx)
 }
 
 // check arms the idle clock when there is something it could find.
@@ -301,7 +345,11 @@ func (p *peer) stopping(ctx actor.Context) {
 	}
 	p.waiters = nil
 	for _, t := range p.tunnels {
+		if t.peer != nil && t.held > 0 { // only after a crash: nobody will judge its peer again
+			p.dialer.Telemetry.PeerUntracked(messages.Outbound, p.key.Dial, "the actor that looked after it crashed")
+		}
 		closeWhenIdle(ctx, t.client)
 	}
 	p.tunnels = nil
+	p.tracked.End(ctx)
 }

@@ -14,6 +14,7 @@ const (
 	scopeState  = "ztunnel::state"
 	scopeActors = "ztunnel::actors"
 	scopeTraces = "ztunnel::trace"
+	scopeCRL    = "ztunnel::tls::revocation"
 )
 
 // logOpened writes the line of a connection whose stats were built (spec/ops.md §7.3).

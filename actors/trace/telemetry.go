@@ -75,9 +75,11 @@ type Telemetry struct {
 	state    *logs.Logger
 	actors   *logs.Logger
 	traces   *logs.Logger
-	ids      *idSource
-	metrics  *Metrics
-	late     lateLimits
+	// revocation tells of tunnels that end because their peer was revoked.
+	revocation *logs.Logger
+	ids        *idSource
+	metrics    *Metrics
+	late       lateLimits
 	// unknownLines limits the lines about unknown policies, exportLines those about exports that failed.
 	unknownLines, exportLines *bucket
 	peers                     *peerLimits
@@ -91,16 +93,17 @@ func New(o Options) (*Telemetry, error) {
 		return nil, err
 	}
 	t := &Telemetry{
-		options:  o,
-		provider: o.Provider,
-		access:   o.Logs.Scope(scopeAccess),
-		state:    o.Logs.Scope(scopeState),
-		actors:   o.Logs.Scope(scopeActors),
-		traces:   o.Logs.Scope(scopeTraces),
-		ids:      newIDSource(o.Seed),
-		metrics:  newMetrics(o.Tag, o.MaxSeries),
-		late:     newLateLimits(o.LatePerSec),
-		peers:    newPeerLimits(),
+		options:    o,
+		provider:   o.Provider,
+		access:     o.Logs.Scope(scopeAccess),
+		state:      o.Logs.Scope(scopeState),
+		actors:     o.Logs.Scope(scopeActors),
+		traces:     o.Logs.Scope(scopeTraces),
+		revocation: o.Logs.Scope(scopeCRL),
+		ids:        newIDSource(o.Seed),
+		metrics:    newMetrics(o.Tag, o.MaxSeries),
+		late:       newLateLimits(o.LatePerSec),
+		peers:      newPeerLimits(),
 
 		unknownLines: newBucket(1),
 		exportLines:  newBucket(1),

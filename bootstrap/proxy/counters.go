@@ -28,6 +28,21 @@ func (p *Proxy) watch(b *pages) {
 			Label: "state", Read: p.certificates,
 		},
 		trace.Watched{
+			Name: "troupe_revocation_lists", Help: "The total number of times that changed revocation lists were loaded, or could not be",
+			Counter: true, Label: "result", Read: func(tell func(string, uint64)) {
+				tell("loaded", p.crl.Loaded.Load())
+				tell("failed", p.crl.Failed.Load())
+			},
+		},
+		trace.Watched{
+			Name: "troupe_revoked_certificates", Help: "The current number of entries of the revocation lists in force",
+			Read: func(tell func(string, uint64)) {
+				if p.revocations != nil && p.revocations.Lists.Current() != nil {
+					tell("", uint64(p.revocations.Lists.Current().Revoked()))
+				}
+			},
+		},
+		trace.Watched{
 			Name: "troupe_relay_pipes_refused", Help: "The total number of relays without splice for lack of a pipe",
 			Counter: true, Read: func(tell func(string, uint64)) { tell("", relay.PipesRefused()) },
 		},

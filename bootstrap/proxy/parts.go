@@ -89,6 +89,31 @@ func newSigner(c *config.Config) (identity.Signer, error) {
 	return identity.Local(a), nil
 }
 
+// newRevocations reads CRL_PATH for the first time; nil is no revocation lists. A file that can't be used at the start
+// turns them off for good, as in the reference (spec/control.md §5.10): that is said loudly.
+func (p *Proxy) newRevocations() *identity.RevocationsConfig {
+	if p.config.CRLPath == "" {
+		return nil
+	}
+	log := p.logs.Scope("ztunnel::tls::crl")
+	lists, err := mtls.NewRevocations(p.config.CRLPath)
+	if err != nil {
+		log.Error("failed to initialize the revocation lists: revoked certificates are ACCEPTED until the file of CRL_PATH is repaired and "+
+			"the proxy started again").Str(messages.FieldPath, p.config.CRLPath).Err(err).Send()
+		return nil
+	}
+	return &identity.RevocationsConfig{Lists: lists, Counters: p.crl, Log: log}
+}
+
+// tlsOptions are the protocol's variants.
+func (p *Proxy) tlsOptions() mtls.Options {
+	o := mtls.Options{TLS12: p.config.TLS12Enabled, PQC: p.config.CompliancePQC}
+	if p.revocations != nil {
+		o.Revocations = p.revocations.Lists
+	}
+	return o
+}
+
 // kernel is the kernel's network with the configured socket options.
 func (p *Proxy) kernel() socket.Network {
 	c, log := p.config, p.logs.Scope("ztunnel::proxy")
@@ -175,7 +200,7 @@ func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound) pod.Con
 	return pod.Config{
 		Flow: flow.Deps{
 			Telemetry: p.telemetry, Network: network, Settings: settings,
-			TLS: mtls.Options{TLS12: c.TLS12Enabled, PQC: c.CompliancePQC}, HBONE: client,
+			TLS: p.tlsOptions(), HBONE: client,
 		},
 		ServerH2: server, Pool: pools, Listeners: listeners, Log: podLog{p.logs},
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/actors/node"
@@ -49,8 +50,11 @@ type Proxy struct {
 	node      *node.Node
 	stores    *state.Counters
 	hbone     *hbone.Stats
-	began     time.Time
-	shutdown  chan string
+	crl       *identity.RevocationCounters
+	// revocations are the revocation lists; nil where there are none.
+	revocations *identity.RevocationsConfig
+	began       time.Time
+	shutdown    chan string
 }
 
 // flushDeadline bounds what is waited for after the drain: spans and log lines on their way.
@@ -61,7 +65,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, hbone: &hbone.Stats{}}
+	p := &Proxy{config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{}}
 	var undo cleanup
 	defer func() {
 		if err != nil {
@@ -92,6 +96,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err != nil {
 		return nil, err
 	}
+	p.revocations = p.newRevocations()
 	network := o.Network
 	if network == nil {
 		network = p.kernel()
@@ -108,7 +113,8 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	undo.add(func() { closeAll(listeners) })
 	p.node, err = node.Start(node.Config{
 		System: p.system, State: p.storeConfig(), Local: local, Identity: p.identityConfig(signer),
-		Pod: p.podConfig(network, listeners), PodUID: c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name,
+		Revocations: p.revocations,
+		Pod:         p.podConfig(network, listeners), PodUID: c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name,
 		Admin:      admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
 		ReadyTasks: []string{taskState, taskProxy},
 	})
@@ -143,9 +149,6 @@ func supported(c *config.Config) error {
 	}
 	if c.XDSOnDemand {
 		refuse("XDS_ON_DEMAND", "true", "leave XDS_ON_DEMAND unset: there is no xDS to ask")
-	}
-	if c.CRLPath != "" {
-		refuse("CRL_PATH", c.CRLPath, "leave CRL_PATH unset: certificates of the built-in authority can't be revoked")
 	}
 	if c.LocalFastpath {
 		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")

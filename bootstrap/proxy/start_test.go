@@ -123,11 +123,10 @@ func TestUnsupportedSettings(t *testing.T) {
 		{[]string{"ISTIO_META_DNS_CAPTURE=true"}, []string{"ISTIO_META_DNS_CAPTURE=true", "ISTIO_META_DNS_CAPTURE=false"}},
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"XDS_ON_DEMAND=true"}, []string{"XDS_ON_DEMAND=true", "leave XDS_ON_DEMAND unset"}},
-		{[]string{"CRL_PATH=/crl.pem"}, []string{"CRL_PATH=/crl.pem", "leave CRL_PATH unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
 		{
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "CRL_PATH=/crl.pem"}, // all at once
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "CRL_PATH=/crl.pem"},
+			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "XDS_ON_DEMAND=true"}, // all at once
+			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "XDS_ON_DEMAND=true"},
 		},
 	}
 	for _, test := range tests {

@@ -127,3 +127,20 @@ func EventsOf[T kit.Event](n *Node) []T {
 	}
 	return of
 }
+
+// WantRejections fails the test unless the node has refused or cut so many connections for revocation, as a client
+// ("source") or a server ("destination").
+func (n *Node) WantRejections(reporter string, want int) {
+	n.w.tb.Helper()
+	if got := int(n.Metrics().Sum("istio_crl_policy_rejections_total", product.Labels{"reporter": reporter})); got != want {
+		n.w.tb.Errorf("%s: %d rejections as %s, want %d", n.name, got, reporter, want)
+	}
+}
+
+// WantUntracked fails the test unless the node could not track so many connections for revocation.
+func (n *Node) WantUntracked(reporter string, want int) {
+	n.w.tb.Helper()
+	if got := int(n.Metrics().Sum("istio_crl_untracked_connections_total", product.Labels{"reporter": reporter})); got != want {
+		n.w.tb.Errorf("%s: %d untracked connections as %s, want %d", n.name, got, reporter, want)
+	}
+}

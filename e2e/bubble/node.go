@@ -73,17 +73,23 @@ func (w *World) StartWith(name string, o Options) *Node {
 	if signer == nil {
 		signer = identity.Local(w.authority)
 	}
+	var revocations *identity.RevocationsConfig
+	if o.Lists != nil {
+		revocations = o.Lists.config()
+		revocations.Log = n.logs.Scope("ztunnel::tls::crl")
+	}
 	var err error
 	n.Node, err = node.Start(node.Config{
-		System:     n.System,
-		State:      state.Config{Resolver: o.resolver(), Random: source(o, drawsEndpoints)},
-		Local:      mesh.State(),
-		Source:     o.Source,
-		Identity:   identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
-		Pod:        n.podConfig(o),
-		PodUID:     name,
-		Admin:      admin.Deps{Log: n.logs, Start: time.Now(), Tasks: o.ReadyTasks},
-		ReadyTasks: o.ReadyTasks,
+		System:      n.System,
+		State:       state.Config{Resolver: o.resolver(), Random: source(o, drawsEndpoints)},
+		Local:       mesh.State(),
+		Source:      o.Source,
+		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
+		Pod:         n.podConfig(o),
+		Revocations: revocations,
+		PodUID:      name,
+		Admin:       admin.Deps{Log: n.logs, Start: time.Now(), Tasks: o.ReadyTasks},
+		ReadyTasks:  o.ReadyTasks,
 	})
 	if err != nil {
 		w.tb.Fatal(err)
@@ -142,6 +148,9 @@ func (n *Node) podConfig(o Options) pod.Config {
 	c := pod.Config{
 		Flow:     flow.Deps{Telemetry: n.telemetry, Network: n.Host, Settings: settings, TLS: mtls.Options{}, HBONE: client},
 		ServerH2: server, Pool: pool.DefaultSettings(), Log: podLog{n.logs}, StartsOpen: o.Open,
+	}
+	if o.Lists != nil {
+		c.Flow.TLS.Revocations = o.Lists.lists
 	}
 	for _, l := range []struct {
 		entrance messages.Entrance

@@ -35,12 +35,19 @@ func (w *World) Certificate(id messages.Identity) *mtls.Certificate {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
+	w.issued[id] = certificate
 	return certificate
 }
+
+// Issued is the certificate that was made last for the workload of that name that is no node.
+func (w *World) Issued(name string) *mtls.Certificate { return w.issued[Identity(name)] }
 
 // Peer is a mesh peer that is not a node of ours: one tunnel, of which the test has both ends in hand.
 type Peer struct {
 	*hbone.Client
+	// Certificate is its own.
+	Certificate *mtls.Certificate
+
 	w    *World
 	conn socket.Conn
 }
@@ -52,7 +59,8 @@ func (w *World) Tunnel(from *memnet.Host, as messages.Identity, to *Node) (*Peer
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	config := w.Certificate(as).ClientConfig([]messages.Identity{Identity(to.name)}, mtls.Options{})
+	certificate := w.Certificate(as)
+	config := certificate.ClientConfig([]messages.Identity{Identity(to.name)}, mtls.Options{})
 	secured := tls.Client(hbone.Coalesce(conn), config)
 	if err := secured.Handshake(); err != nil {
 		_ = conn.Close()
@@ -62,7 +70,7 @@ func (w *World) Tunnel(from *memnet.Host, as messages.Identity, to *Node) (*Peer
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	p := &Peer{Client: client, w: w, conn: conn}
+	p := &Peer{Client: client, Certificate: certificate, w: w, conn: conn}
 	w.peers = append(w.peers, p)
 	return p, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/pod"
 	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/memnet"
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -30,6 +31,7 @@ type World struct {
 	nodes     []*Node
 	apps      []*App
 	peers     []*Peer
+	issued    map[messages.Identity]*mtls.Certificate
 	ctx       context.Context
 	cancel    context.CancelFunc
 }
@@ -48,7 +50,7 @@ func NewOn(tb testing.TB, m Mesh, o memnet.Options) *World {
 		tb.Fatal(err)
 	}
 	w := &World{
-		tb: tb, mesh: m, authority: authority, hosts: map[string]*memnet.Host{},
+		tb: tb, mesh: m, authority: authority, hosts: map[string]*memnet.Host{}, issued: map[messages.Identity]*mtls.Certificate{},
 		net: memnet.New(o),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
@@ -132,6 +134,8 @@ type Options struct {
 	Chance func() float64
 	// Source, where set, is asked for the state at each delivery to a store, instead of the mesh.
 	Source func() discovery.State
+	// Lists are the revocation lists that the node heeds; nil for none.
+	Lists *Lists
 	// Bare leaves the host's traffic as it is: nothing is redirected to the node.
 	Bare bool
 	// Resolver resolves host names instead of one that has no name server.

@@ -54,6 +54,14 @@ func (r *ServerStream) Done() <-chan struct{} {
 	return r.done
 }
 
+// Lost is why the connection ended, nil while it lives: also when the peer reset only this stream.
+func (r *ServerStream) Lost() error {
+	c := r.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 // OnLeave has leave called, once and on a goroutine of the connection's, when the peer resets the stream or the connection
 // is lost before the answer; at once when that has happened. leave must not block, nor call the stream. It costs no
 // goroutine, as waiting for Done would. Only the last leave given counts; nil takes it back.

@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -29,6 +30,7 @@ var pemBegin = []byte("-----BEGIN ")
 // ended does not matter, nor does a number or an end that is missing.
 type RevocationLists struct {
 	version uint64
+	sum     [sha256.Size]byte // of the file
 	lists   []*revocationList
 }
 
@@ -73,6 +75,9 @@ func ParseRevocationLists(content []byte) (*RevocationLists, error) {
 	}
 	return all, nil
 }
+
+// Version counts the lists that a [Revocations] has read; it grows with every change.
+func (l *RevocationLists) Version() uint64 { return l.version }
 
 // Len is the number of lists, Revoked that of their entries.
 func (l *RevocationLists) Len() int { return len(l.lists) }

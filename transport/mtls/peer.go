@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"time"
+
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 // Peer is the other end of a tunnel whose handshake was accepted. It is kept to be judged again when the revocation lists
@@ -34,6 +36,14 @@ func (c *Certificate) peer(cs tls.ConnectionState, usage x509.ExtKeyUsage, o Opt
 		return nil
 	}
 	return &Peer{certificate: c, chain: cs.PeerCertificates, usage: usage, accepted: o.now(), revocations: o.Revocations}
+}
+
+// Identity is the first SPIFFE id of the peer's certificate, zero when it has none.
+func (p *Peer) Identity() messages.Identity {
+	if ids := Identities(p.chain[0]); len(ids) > 0 {
+		return ids[0]
+	}
+	return messages.Identity{}
 }
 
 // Judge says whether the peer would be refused for revocation now: the error is a *RevokedError, or nil. The version is

@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -41,11 +42,15 @@ func (r *Revocations) reload() (*RevocationLists, error) {
 	if err != nil {
 		return r.current.Load(), err
 	}
+	sum := sha256.Sum256(content)
+	if now := r.current.Load(); now != nil && now.sum == sum {
+		return now, nil // much changes around a file
+	}
 	lists, err := ParseRevocationLists(content)
 	if err != nil {
 		return r.current.Load(), fmt.Errorf("revocation lists in %s: %w", r.path, err)
 	}
-	lists.version = r.Version() + 1
+	lists.version, lists.sum = r.Version()+1, sum
 	r.current.Store(lists)
 	return lists, nil
 }
@@ -67,7 +72,13 @@ func readBounded(path string, most int64) ([]byte, error) {
 	return content, nil
 }
 
-// Version counts the times that the lists were read; 0 means not yet.
+// Path is the file.
+func (r *Revocations) Path() string { return r.path }
+
+// Current are the lists as they were read last; nil when the file was never read.
+func (r *Revocations) Current() *RevocationLists { return r.current.Load() }
+
+// Version counts the times that the lists were read and had changed; 0 means not yet.
 func (r *Revocations) Version() uint64 {
 	if r == nil {
 		return 0
