@@ -30,6 +30,10 @@ var catalogue = []struct{ reference, here string }{
 	{"namespaced test_svc_hostname_named_port", "TestServiceHostnameNamedPort"},
 	{"namespaced malicious_calls_inpod", "TestMaliciousCalls"},
 	{"namespaced trust_domain_mismatch_rejected", "TestTrustDomainMismatch"},
+	{"namespaced crl_inbound_rejects_revoked_cert", "TestRevokedCertificates"},
+	{"namespaced crl_outbound_rejects_revoked_cert", "TestRevokedCertificates"},
+	{"namespaced crl_inbound_terminates_existing_connection_on_revocation", "TestRevokedCertificates"},
+	{"namespaced crl_outbound_terminates_existing_connection_on_revocation", "TestRevokedCertificates"},
 	{"direct test_shutdown_lifecycle", "TestShutdownLifecycle"},
 	{"direct test_quit_lifecycle", "TestShutdownLifecycle"},
 	{"direct test_conflicting_bind_error_inbound", "TestConflictingBind"},
@@ -51,20 +55,16 @@ var catalogue = []struct{ reference, here string }{
 
 // elsewhere are the reference's tests of what dedicated mode doesn't have, or what isn't built yet, with the reason.
 var elsewhere = map[string]string{
-	"namespaced double_hbone1":                                             "gateways and double HBONE",
-	"namespaced double_hbone2":                                             "gateways and double HBONE",
-	"namespaced sandwich_waypoint_plain":                                   "application tunnels",
-	"namespaced sandwich_waypoint_proxy_protocol":                          "application tunnels",
-	"namespaced test_server_shutdown":                                      "shared mode: a pod is removed by CNI",
-	"namespaced test_prefetch_forget_certs":                                "shared mode: certificates of many pods",
-	"namespaced test_hbone_metrics_access":                                 "shared mode: the proxy's own HBONE listener",
-	"namespaced crl_inbound_rejects_revoked_cert":                          "revocation lists",
-	"namespaced crl_outbound_rejects_revoked_cert":                         "revocation lists",
-	"namespaced crl_inbound_terminates_existing_connection_on_revocation":  "revocation lists",
-	"namespaced crl_outbound_terminates_existing_connection_on_revocation": "revocation lists",
-	"direct test_hostname_request_local":                                   "the DNS proxy",
-	"direct test_on_demand_dns_request":                                    "names resolved on demand",
-	"direct test_dns_metrics":                                              "the DNS proxy",
+	"namespaced double_hbone1":                    "gateways and double HBONE",
+	"namespaced double_hbone2":                    "gateways and double HBONE",
+	"namespaced sandwich_waypoint_plain":          "application tunnels",
+	"namespaced sandwich_waypoint_proxy_protocol": "application tunnels",
+	"namespaced test_server_shutdown":             "shared mode: a pod is removed by CNI",
+	"namespaced test_prefetch_forget_certs":       "shared mode: certificates of many pods",
+	"namespaced test_hbone_metrics_access":        "shared mode: the proxy's own HBONE listener",
+	"direct test_hostname_request_local":          "the DNS proxy",
+	"direct test_on_demand_dns_request":           "names resolved on demand",
+	"direct test_dns_metrics":                     "the DNS proxy",
 }
 
 // How many tests the reference's two suites have.
