@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/flow/failure"
@@ -54,6 +55,9 @@ type leg struct {
 	// inner is the far end of a double HBONE's inner tunnel; nil where there are no revocation lists. The tunnel actor
 	// takes it over with Established.
 	inner *mtls.Peer
+
+	// reason is why our own side cut the tunnel that the stream is in, nil where it did not.
+	reason atomic.Pointer[messages.Failure]
 }
 
 func newLeg(t *tunnel) *leg {
@@ -150,7 +154,20 @@ func (l *leg) carry() any {
 		r = relay.Tunnel(l.app, l.stream, l.side, l.counters)
 	}
 	l.finish(nil)
+	if f := l.reason.Load(); f != nil {
+		return &messages.Finished{Err: f, ClosedBy: side(relay.SideProxy)}
+	}
 	return &messages.Finished{Err: r.Err, ClosedBy: side(r.ClosedBy)}
+}
+
+// lost hears that the tunnel has ended. Where our side has cut it for a reason of its own both directions end at once: the
+// application must not go on talking to nobody.
+func (l *leg) lost(why error) {
+	var f *messages.Failure
+	if errors.As(why, &f) {
+		l.reason.Store(f)
+		closeConn(l.app)
+	}
 }
 
 // introduce writes what the application is told first, and carries on.
@@ -228,6 +245,7 @@ func (l *leg) carryStream(start time.Time, conn socket.Conn, stream *hbone.Strea
 	}
 	baggage, has := answer.Get("baggage")
 	l.app, l.stream, l.side = conn, stream, relay.SideDownstream
+	stream.OnLost(l.lost)
 	return l.established(&messages.Established{
 		DialStart: start, DialEnd: end, Baggage: baggage, HasBaggage: has, KeepTrace: keeps(answer), DstIdentity: peer,
 	})
@@ -285,6 +303,7 @@ func (l *leg) answer(start time.Time, app socket.Conn, request *hbone.ServerStre
 	}
 	l.add(stream)
 	l.app, l.stream, l.side, l.preface = app, stream, relay.SideUpstream, preface
+	stream.OnLost(l.lost)
 	return l.established(&messages.Established{DialStart: start, DialEnd: end})
 }
 

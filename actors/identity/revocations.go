@@ -25,6 +25,9 @@ const (
 	settle = 2 * time.Second
 	// lookAgain is how often a directory that can't be watched is looked at.
 	lookAgain = 30 * time.Second
+	// reminder is after how long everybody is told of a change once more: a notice that got lost must not leave a tunnel to
+	// a revoked peer.
+	reminder = 10 * time.Second
 	// maxRevocationWatchers bounds the subscribers: the tunnels of a node.
 	maxRevocationWatchers = 1 << 18
 )
@@ -97,8 +100,11 @@ func (l *looked) Undeliver() {
 	}
 }
 
-// look says that it is time to.
-type look struct{}
+// look says that it is time to; remind that it is to tell of a change once more.
+type (
+	look   struct{}
+	remind struct{}
+)
 
 // Receive takes the actor's messages.
 func (r *revocations) Receive(ctx actor.Context) {
@@ -109,6 +115,8 @@ func (r *revocations) Receive(ctx actor.Context) {
 		r.looked(ctx, m)
 	case *look:
 		r.look(ctx, nil)
+	case *remind:
+		r.tell(ctx)
 	case *messages.WatchRevocations:
 		r.watch(ctx, m)
 	case *messages.UnwatchRevocations:
@@ -146,6 +154,7 @@ func (r *revocations) looked(ctx actor.Context, m *looked) {
 	if m.lists != nil && m.lists.Version() != *r.told {
 		r.tell(ctx)
 		*r.told = m.lists.Version() // a crash on the way tells everybody again
+		kit.After(ctx, reminder, &remind{})
 	}
 	if m.watch == nil {
 		kit.After(ctx, lookAgain, &look{})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/e2e/bubble"
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -33,6 +34,19 @@ func storeRows() []Row {
 				Delay:     sees(failedAfter(20*time.Second, messages.ReasonStoreTimeout, Mesh)),
 				Duplicate: quiet,
 				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonStoreTimeout, Mesh)),
+			},
+		},
+		{
+			Role: identity.RoleRevocations, Node: Server, AtStart: true,
+			Over:   Over[messages.WatchRevocations](),
+			Before: func(s *Scene, o *bubble.Options) { o.Lists = s.World.Lists() },
+			Cells: cells{
+				PanicOnce: quiet,
+				CrashLoop: quiet,
+				Drop:      quiet,
+				Delay:     quiet,
+				Duplicate: quiet,
+				LoseReply: elsewhere("e2e/bubble.TestRevocationThroughFaults", "a tunnel to a revoked peer is cut 10 s later"),
 			},
 		},
 		{

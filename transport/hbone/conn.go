@@ -321,6 +321,12 @@ func (c *conn) stopTimers() {
 func (c *conn) lose(streams []*Stream, err error) {
 	for _, s := range streams {
 		s.lost(err)
+		c.mu.Lock()
+		told := s.onLost
+		c.mu.Unlock()
+		if told != nil {
+			told(err)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type Stream struct {
 	request       *ServerStream // until it is answered
 	response      *Response     // until Open has returned it
 	failure       error         // what ended it, if that was neither END_STREAM nor the peer's reset
+	onLost        func(error)
 
 	unacked atomic.Int64 // consumed and not yet given back to the stream's window
 
@@ -55,6 +56,21 @@ var (
 
 // ID is the stream's number on its connection.
 func (s *Stream) ID() uint32 { return s.id }
+
+// OnLost has told called, once, with why the connection ended while the stream was open; at once when that has happened.
+// It is called on the goroutine that ends the connection and must not wait, nor call the stream.
+func (s *Stream) OnLost(told func(error)) {
+	c := s.c
+	c.mu.Lock()
+	why := c.err
+	if why == nil {
+		s.onLost = told
+	}
+	c.mu.Unlock()
+	if why != nil {
+		told(why)
+	}
+}
 
 // LocalAddr and RemoteAddr are those of the tunnel.
 func (s *Stream) LocalAddr() net.Addr { return s.c.net.LocalAddr() }
