@@ -54,6 +54,14 @@ func (a Address) AddrPorts() []netip.AddrPort {
 	return all
 }
 
+// port is the port on any of the addresses.
+func (a Address) port() uint16 {
+	if a.Localhost {
+		return a.Port
+	}
+	return a.Socket.Port()
+}
+
 // String is localhost:PORT or the socket address.
 func (a Address) String() string {
 	if a.Localhost {

@@ -12,7 +12,7 @@ type Header struct {
 
 // MarshalJSON is the dump's pair [key, value] with the value hidden: it is often a secret (spec/control.md §7).
 func (h Header) MarshalJSON() ([]byte, error) {
-	return json.Marshal([2]string{h.Key, "<redacted>"})
+	return json.Marshal([2]string{h.Key, hidden})
 }
 
 // headers collects the variables with a prefix: XDS_HEADER_foo=bar is the metadata foo: bar. Values are not repeated in

@@ -32,12 +32,27 @@ type loader struct {
 	env  *environment
 	host Host
 	cfg  *Config
+	// origins says from which file or variable a setting came that the environment does not have itself.
+	origins map[string]string
+}
+
+func newLoader(environ, args []string, host Host) *loader {
+	return &loader{
+		env: newEnvironment(environ), host: host, cfg: &Config{Args: strings.Join(args, " ")}, origins: map[string]string{},
+	}
 }
 
 // Load reads the configuration: environ has NAME=VALUE entries, args is the command line without the program's name. On
 // failure the error is a [Problems] with everything that is wrong.
 func Load(environ, args []string, host Host) (*Config, error) {
-	l := &loader{env: newEnvironment(environ), host: host, cfg: &Config{Args: strings.Join(args, " ")}}
+	l := newLoader(environ, args, host)
+	if err := l.load(); err != nil {
+		return nil, err
+	}
+	return l.cfg, nil
+}
+
+func (l *loader) load() error {
 	pc := l.proxyConfig()
 	l.mode()
 	l.addresses(&pc)
@@ -47,10 +62,10 @@ func Load(environ, args []string, host Host) (*Config, error) {
 	l.process(&pc)
 	l.validate()
 	if len(l.env.problems) > 0 {
-		return nil, l.env.problems
+		return l.env.problems
 	}
 	l.cfg.Warnings = l.env.warnings
-	return l.cfg, nil
+	return nil
 }
 
 func (l *loader) reject(err error) { l.env.problems = append(l.env.problems, err) }

@@ -53,6 +53,7 @@ func (l *loader) proxyConfig() proxyConfig {
 		l.reject(&ProxyConfigError{fmt.Errorf("failed parsing mesh config file %s: %w", meshConfigFile, err)})
 	}
 	pc.merge(mesh)
+	l.note(mesh, fromMeshFile)
 	if text := l.env.text("PROXY_CONFIG", ""); text != "" {
 		var over *proxyConfig
 		if err := yaml.Unmarshal([]byte(text), &over); err != nil {
@@ -60,6 +61,7 @@ func (l *loader) proxyConfig() proxyConfig {
 				"(write a YAML or JSON object of a ProxyConfig): %w", text, err)})
 		} else {
 			pc.merge(over)
+			l.note(over, fromProxyConfig)
 		}
 	}
 	metadata := make(map[string]string, len(pc.ProxyMetadata))
@@ -78,6 +80,24 @@ func (l *loader) proxyConfig() proxyConfig {
 	}
 	pc.ProxyMetadata = metadata
 	return pc
+}
+
+// note remembers that a ProxyConfig came from a place.
+func (l *loader) note(pc *proxyConfig, place string) {
+	if pc == nil {
+		return
+	}
+	for name, has := range map[string]bool{
+		fieldDiscoveryAddress: pc.DiscoveryAddress != nil, fieldConcurrency: pc.Concurrency != nil,
+		fieldAdminPort: pc.ProxyAdminPort != nil, fieldStatsPort: pc.StatsPort != nil,
+	} {
+		if has {
+			l.origins[name] = place
+		}
+	}
+	for key := range pc.ProxyMetadata {
+		l.origins[metaPrefix+strings.TrimPrefix(key, metaPrefix)] = place
+	}
 }
 
 // meshFile reads defaultConfig of the mesh configuration; nil where there is no file or no such field.

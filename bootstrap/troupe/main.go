@@ -1,5 +1,5 @@
-// Command troupe is the node proxy. Without a command, or with proxy, it runs; demo shows what it does on one machine;
-// version and help say what it is (spec/ops.md §2.1).
+// Command troupe is the node proxy. Without a command, or with proxy, it runs; demo shows what it does on one machine; config
+// says what is set, and by what; version and help say what it is (spec/ops.md §2.1).
 package main
 
 import (
@@ -32,6 +32,8 @@ func run(args []string, out, errs io.Writer) int {
 		err = serve(args, out)
 	case "demo":
 		err = show(args[1:], out)
+	case "config":
+		err = settings(args, out)
 	case "version":
 		_, err = fmt.Fprintln(out, build)
 	case "help":
@@ -61,6 +63,22 @@ func serve(args []string, out io.Writer) error {
 		return err
 	}
 	return signals.Run(p)
+}
+
+// settings prints the effective configuration, and fails where the proxy would not start with it.
+func settings(args []string, out io.Writer) error {
+	all, wrong := config.Explain(os.Environ(), args, config.ThisHost())
+	if err := config.WriteSettings(out, all); err != nil {
+		return err
+	}
+	if wrong != nil {
+		return wrong
+	}
+	c, err := config.Load(os.Environ(), args, config.ThisHost())
+	if err != nil {
+		return err
+	}
+	return proxy.Supported(c)
 }
 
 // show runs the demo; an interrupt ends it.

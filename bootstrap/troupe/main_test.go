@@ -157,6 +157,8 @@ func TestCommands(t *testing.T) {
 		{"unknown command", []string{"serve"}, environ(newIP()), 1, "Commands:\n  proxy ", "unknown command: serve\n"},
 		{"version", []string{"version"}, []string{asTroupe + "=1", "ISTIO_META_ISTIO_VERSION=1.31.0"}, 0, `IstioVersion:"1.31.0"`, ""},
 		{"help", []string{"help"}, []string{asTroupe + "=1"}, 0, "\nTroupe (version.BuildInfo{", ""},
+		{"config", []string{"config"}, environ(newIP(), "TERMINATION_GRACE_PERIOD_SECONDS=30"), 0, "\nCONNECTION_TERMINATION_DEADLINE=1m ", ""},
+		{"config that is wrong", []string{"config"}, environ(newIP(), "ENABLE_PROXY=yes"), 1, "\nENABLE_PROXY=true ", "Error: invalid env var ENABLE_PROXY=yes ("},
 		{"demo with an argument", []string{"demo", "--forever"}, []string{asTroupe + "=1"}, 1, "", "Error: demo: unknown argument \"--forever\"; it takes --keep only\n"},
 		{
 			"wrong variable",

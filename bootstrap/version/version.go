@@ -79,6 +79,7 @@ func Commands() []Command {
 	return []Command{
 		{"proxy", "Start the node proxy (also without any command)"},
 		{"demo", "Start two nodes and two applications on this machine, send traffic through them and show its traces"},
+		{"config", "Print every setting that is in force, and where it comes from; exit 1 when the proxy would not start with it"},
 		{"version", "Print the version"},
 		{"help", "Print this text"},
 	}
