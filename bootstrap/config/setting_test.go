@@ -81,7 +81,8 @@ func sameValue(want, got string) bool {
 // What is printed, set in the environment, makes the same configuration.
 func TestExplainedSettingsMakeTheSameConfiguration(t *testing.T) {
 	for _, environ := range [][]string{
-		nil, strings.Fields(specified), {"TERMINATION_GRACE_PERIOD_SECONDS=30", "KUBERNETES_SERVICE_HOST=x", "CLUSTER_ID=c"},
+		nil, strings.Fields(specified),
+		{"TERMINATION_GRACE_PERIOD_SECONDS=30", "KUBERNETES_SERVICE_HOST=x", "CLUSTER_ID=c"},
 		{"ZTUNNEL_CPU_LIMIT=64", "KEEPALIVE_TIME=1500us", "POOL_UNUSED_RELEASE_TIMEOUT=1ns"},
 	} {
 		want := load(t, environ...)
@@ -125,11 +126,13 @@ func TestSources(t *testing.T) {
 		{[]string{"CLUSTER_ID=x"}, nil, "ISTIO_META_CLUSTER_ID", Setting{Value: "x", Set: true, Source: "CLUSTER_ID"}},
 		{
 			[]string{"KUBERNETES_SERVICE_HOST=x"},
-			nil, "XDS_ADDRESS", Setting{Value: defaultClusterIstiod, Set: true, Source: "KUBERNETES_SERVICE_HOST"},
+			nil, "XDS_ADDRESS",
+			Setting{Value: defaultClusterIstiod, Set: true, Source: "KUBERNETES_SERVICE_HOST"},
 		},
 		{
 			[]string{"ZTUNNEL_RESOURCE_CPU_LIMIT=3"},
-			nil, "ZTUNNEL_WORKER_THREADS", Setting{Value: "3", Set: true, Source: "ZTUNNEL_RESOURCE_CPU_LIMIT"},
+			nil, "ZTUNNEL_WORKER_THREADS",
+			Setting{Value: "3", Set: true, Source: "ZTUNNEL_RESOURCE_CPU_LIMIT"},
 		},
 		{nil, mesh, "XDS_ADDRESS", Setting{Value: "https://mesh:1", Set: true, Source: fromMeshFile + " discoveryAddress"}},
 		{nil, mesh, "ZTUNNEL_WORKER_THREADS", Setting{Value: "4", Set: true, Source: fromMeshFile + " concurrency"}},
@@ -138,30 +141,36 @@ func TestSources(t *testing.T) {
 		{nil, mesh, "ISTIO_META_OTHER", Setting{Value: "x", Set: true, Source: fromMeshFile}},
 		{
 			[]string{"PROXY_CONFIG={statsPort: 2, proxyMetadata: {DNS_CAPTURE: 'true'}}"},
-			mesh, "statsPort", Setting{Value: "2", Set: true, Source: fromProxyConfig},
+			mesh, "statsPort",
+			Setting{Value: "2", Set: true, Source: fromProxyConfig},
 		},
 		{
 			[]string{"PROXY_CONFIG={proxyMetadata: {DNS_CAPTURE: 'true'}}"},
-			mesh, "ISTIO_META_DNS_CAPTURE", Setting{Value: "true", Set: true, Source: fromProxyConfig},
+			mesh, "ISTIO_META_DNS_CAPTURE",
+			Setting{Value: "true", Set: true, Source: fromProxyConfig},
 		},
 		{[]string{"XDS_ADDRESS="}, mesh, "XDS_ADDRESS", Setting{Set: true, Source: FromEnvironment}},
 		{
 			[]string{"XDS_HEADER_A=secret"},
-			nil, "XDS_HEADER_a", Setting{Value: hidden, Set: true, Source: FromEnvironment},
+			nil, "XDS_HEADER_a",
+			Setting{Value: hidden, Set: true, Source: FromEnvironment},
 		},
 		{[]string{"AUTH_TOKEN=secret"}, nil, "AUTH_TOKEN", Setting{Value: hidden, Set: true, Source: FromEnvironment}},
 		{[]string{"CA_ROOT_CA=secret"}, nil, "CA_ROOT_CA", Setting{Value: hidden, Set: true, Source: FromEnvironment}},
 		{
 			[]string{"OTEL_EXPORTER_OTLP_HEADERS=a=secret"},
-			nil, "OTEL_EXPORTER_OTLP_HEADERS", Setting{Value: hidden, Set: true, Source: FromEnvironment},
+			nil, "OTEL_EXPORTER_OTLP_HEADERS",
+			Setting{Value: hidden, Set: true, Source: FromEnvironment},
 		},
 		{
 			[]string{"INPOD_ENABLED=true"},
-			nil, "INPOD_ENABLED", Setting{Value: "true", Set: true, Source: FromEnvironment, Ignored: unread["INPOD_ENABLED"]},
+			nil, "INPOD_ENABLED",
+			Setting{Value: "true", Set: true, Source: FromEnvironment, Ignored: unread["INPOD_ENABLED"]},
 		},
 		{
 			[]string{"FAKE_CA=true", "CA_ADDRESS=x:1"},
-			nil, "CA_ADDRESS", Setting{Source: FromEnvironment, Ignored: "without effect beside the other settings"},
+			nil, "CA_ADDRESS",
+			Setting{Source: FromEnvironment, Ignored: "without effect beside the other settings"},
 		},
 		{[]string{"GOMEMLIMIT=1GiB"}, nil, "GOMEMLIMIT", Setting{Value: "1GiB", Set: true, Source: FromEnvironment}},
 	}
