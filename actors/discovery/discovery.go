@@ -1,9 +1,6 @@
 package discovery
 
 import (
-	"slices"
-	"time"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -14,8 +11,8 @@ import (
 // RoleDiscovery is the actor's role.
 const RoleDiscovery = "discovery"
 
-// chunk bounds how many resources one message carries, so that a store never holds up its askers for long.
-const chunk = 500
+// capacity bounds the mailbox: askers that demand resources are many at most.
+const capacity = 4096
 
 // State is what is delivered.
 type State struct {
@@ -26,34 +23,45 @@ type State struct {
 
 // Config is what discovery needs.
 type Config struct {
-	// State is the local source's. Source, where set, is asked at each delivery instead, on the actor's goroutine.
+	// State is the local source's. Source, where set, is asked at each delivery instead, on the actor's goroutine; then
+	// there is no control plane.
 	State  State
 	Source func() State
+	// Control is the control plane; nil for none.
+	Control *Control
+	// Memory is kept over the actor's lives; nil means that it begins anew with each Spec.
+	Memory *Memory
 	// Workloads, Services and Policies are the stores; Node hears when the first delivery is complete.
 	Workloads, Services, Policies, Node *actor.PID
 }
 
-// discovery delivers the local state.
+// discovery delivers the state.
 type discovery struct {
-	config Config
-	// awaited counts the stores that have not yet acknowledged the first delivery.
-	awaited int
-	// pending are the stores that are to be delivered their state again.
-	pending map[string]bool
-	told    bool
+	config   Config
+	memory   *Memory
+	delivery delivery
+	control  *client // nil without a control plane
+	told     bool
 }
-
-// again is after how long what a store did not take in is delivered again.
-const again = 100 * time.Millisecond
-
-// redeliver says that it is time to do so.
-type redeliver struct{ role string }
 
 // Spec declares the actor.
 func Spec(c Config) kit.Spec {
+	memory := c.Memory
+	if memory == nil {
+		memory = NewMemory()
+	}
+	if c.Control != nil {
+		c.Control = c.Control.normalized()
+	}
 	return kit.Spec{
-		Role: RoleDiscovery, Capacity: 1024,
-		New: func() actor.Actor { return &discovery{config: c, pending: map[string]bool{}} },
+		Role: RoleDiscovery, Capacity: capacity,
+		New: func() actor.Actor {
+			d := &discovery{config: c, memory: memory, delivery: delivery{open: map[uint64]struct{}{}, pending: map[string]bool{}}}
+			if c.Control != nil {
+				d.control = newClient(c.Control)
+			}
+			return d
+		},
 	}
 }
 
@@ -62,66 +70,61 @@ func (d *discovery) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		d.started(ctx)
+	case *actor.Stopping, *actor.Restarting:
+		d.ending(ctx)
 	case *messages.StoreLost:
 		d.storeLost(ctx, m)
 	case *messages.Applied:
-		d.applied(ctx)
+		d.applied(ctx, m)
+	case *messages.DemandResource:
+		d.demandResource(ctx, m)
 	case *kit.Undelivered:
 		d.undelivered(ctx, m)
 	case *redeliver:
 		d.redeliver(ctx, m)
+	case *opened:
+		d.opened(ctx, m)
+	case *received:
+		d.received(ctx, m)
+	case *sent:
+		d.sent(ctx, m)
+	case *reconnect:
+		d.connect(ctx)
+	case *silent:
+		d.silent(ctx, m)
+	case *demandDue:
+		d.demandDue(ctx, m)
 	default:
 		kit.Unknown(ctx)
 	}
 }
 
+// started delivers what there is, which after a crash is everything, and connects.
 func (d *discovery) started(ctx actor.Context) {
-	d.awaited = d.deliverWorkloads(ctx) + d.deliverPolicies(ctx) + d.deliverServices(ctx)
-}
-
-// storeLost delivers one store its state again; the service store gets its endpoints from the workload store.
-func (d *discovery) storeLost(ctx actor.Context, m *messages.StoreLost) { d.deliver(ctx, m.Role) }
-
-func (d *discovery) deliver(ctx actor.Context, role string) {
-	switch role {
-	case state.RoleWorkloads:
-		d.awaited += d.deliverWorkloads(ctx)
-	case state.RolePolicies:
-		d.awaited += d.deliverPolicies(ctx)
-	case state.RoleServices:
-		d.awaited += d.deliverServices(ctx)
+	d.memory.base(d.config.State)
+	for _, role := range []string{state.RoleWorkloads, state.RolePolicies, state.RoleServices} {
+		d.deliver(ctx, role)
+	}
+	if d.control != nil {
+		d.connect(ctx)
 	}
 }
 
-// undelivered delivers again, a little later, what a store has not taken in.
-func (d *discovery) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	var role string
-	switch m.Message.(type) {
-	case *messages.UpdateWorkloads:
-		role = state.RoleWorkloads
-	case *messages.UpdatePolicies:
-		role = state.RolePolicies
-	case *messages.UpdateServices:
-		role = state.RoleServices
-	default:
-		return
-	}
-	d.awaited-- // never applied; the delivery that follows counts anew
-	if !d.pending[role] {
-		d.pending[role] = true
-		kit.After(ctx, again, &redeliver{role})
+func (d *discovery) ending(ctx actor.Context) {
+	if d.control != nil {
+		d.control.close(ctx)
 	}
 }
 
-func (d *discovery) redeliver(ctx actor.Context, m *redeliver) {
-	delete(d.pending, m.role)
-	d.deliver(ctx, m.role)
-}
-
-// applied counts the chunks that the stores have taken in; after the last the state is there.
-func (d *discovery) applied(ctx actor.Context) {
-	d.awaited--
-	if d.awaited <= 0 && len(d.pending) == 0 && !d.told {
+// settled goes on when the stores have everything that they were told.
+func (d *discovery) settled(ctx actor.Context) {
+	if d.control != nil {
+		d.finish(ctx)
+		if !d.memory.synced(d.config.Control.OnDemand) {
+			return
+		}
+	}
+	if !d.told {
 		d.told = true
 		ctx.Send(d.config.Node, &messages.StateDelivered{})
 	}
@@ -132,38 +135,5 @@ func (d *discovery) state() State {
 	if d.config.Source != nil {
 		return d.config.Source()
 	}
-	return d.config.State
-}
-
-func (d *discovery) deliverWorkloads(ctx actor.Context) int {
-	return deliver(d.state().Workloads, func(part []messages.WorkloadUpdate, first, more bool) {
-		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Set: part, Reset: first, More: more})
-	})
-}
-
-func (d *discovery) deliverPolicies(ctx actor.Context) int {
-	return deliver(d.state().Policies, func(part []*messages.Authorization, first, more bool) {
-		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Set: part, Reset: first, More: more})
-	})
-}
-
-func (d *discovery) deliverServices(ctx actor.Context) int {
-	return deliver(d.state().Services, func(part []messages.ServiceUpdate, first, more bool) {
-		ctx.Request(d.config.Services, &messages.UpdateServices{Set: part, Reset: first, More: more})
-	})
-}
-
-// deliver sends everything in chunks, at least one, and returns how many.
-func deliver[T any](all []T, send func(part []T, first, more bool)) int {
-	if len(all) == 0 {
-		send(nil, true, false)
-		return 1
-	}
-	n, sent := 0, 0
-	for part := range slices.Chunk(all, chunk) {
-		sent += len(part)
-		send(part, n == 0, sent < len(all))
-		n++
-	}
-	return n
+	return d.memory.state()
 }

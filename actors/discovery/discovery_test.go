@@ -38,16 +38,39 @@ func (l *listeners) take() []string {
 	return said
 }
 
+func (l *listeners) crash(times int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.panics = times
+}
+
+func (l *listeners) crashes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.panics == 0 {
+		return false
+	}
+	l.panics--
+	return true
+}
+
 // Receive answers as stores do.
 func (l *listeners) Receive(ctx actor.Context) {
+	var delivery uint64
 	switch m := ctx.Message().(type) {
 	case *messages.UpdateWorkloads:
+		delivery = m.Delivery
+		if len(m.Remove) > 0 {
+			l.note("-workloads %v", m.Remove)
+			break
+		}
 		l.note("workloads %d reset=%v more=%v", len(m.Set), m.Reset, m.More)
 	case *messages.UpdateServices:
+		delivery = m.Delivery
 		l.note("services %d reset=%v more=%v", len(m.Set), m.Reset, m.More)
 	case *messages.UpdatePolicies:
-		if l.panics > 0 {
-			l.panics--
+		delivery = m.Delivery
+		if l.crashes() {
 			panic("injected")
 		}
 		l.note("policies %d reset=%v more=%v", len(m.Set), m.Reset, m.More)
@@ -57,7 +80,7 @@ func (l *listeners) Receive(ctx actor.Context) {
 	default:
 		return
 	}
-	ctx.Respond(&messages.Applied{})
+	ctx.Respond(&messages.Applied{Delivery: delivery})
 }
 
 func start(t *testing.T, l *listeners, s State) (*kit.System, *actor.PID) {

@@ -1,0 +1,151 @@
+package discovery
+
+import (
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/state"
+	"github.com/troupe-mesh/troupe/messages"
+)
+
+// chunk bounds how many resources one message carries, so that a store never holds up its askers for long.
+const chunk = 500
+
+// again is after how long what a store did not take in is delivered again.
+const again = 100 * time.Millisecond
+
+// delivery is what is on its way to the stores.
+type delivery struct {
+	// open are the messages that no store has acknowledged.
+	open map[uint64]struct{}
+	// pending are the stores that are to be delivered everything again.
+	pending map[string]bool
+}
+
+// redeliver says that it is time to do so.
+type redeliver struct{ role string }
+
+// settled reports whether the stores have everything.
+func (d *delivery) settled() bool { return len(d.open) == 0 && len(d.pending) == 0 }
+
+// number is what the next message to a store is told back by.
+func (d *discovery) number() uint64 {
+	d.memory.numbered++
+	d.delivery.open[d.memory.numbered] = struct{}{}
+	return d.memory.numbered
+}
+
+// storeLost delivers one store its state again; the service store gets its endpoints from the workload store.
+func (d *discovery) storeLost(ctx actor.Context, m *messages.StoreLost) { d.deliver(ctx, m.Role) }
+
+// deliver tells a store everything, and that there is nothing else.
+func (d *discovery) deliver(ctx actor.Context, role string) {
+	switch s := d.state(); role {
+	case state.RoleWorkloads:
+		d.sendWorkloads(ctx, s.Workloads, true)
+	case state.RolePolicies:
+		d.sendPolicies(ctx, s.Policies, true)
+	case state.RoleServices:
+		d.sendServices(ctx, s.Services, true)
+	}
+}
+
+// deliverChanges tells the stores what changed: what came in the order workloads, policies, services, and then what has gone
+// in the reverse, so that every state between is usable.
+func (d *discovery) deliverChanges(ctx actor.Context, c *changes) {
+	if len(c.Workloads) > 0 {
+		d.sendWorkloads(ctx, c.Workloads, false)
+	}
+	if len(c.Policies) > 0 {
+		d.sendPolicies(ctx, c.Policies, false)
+	}
+	if len(c.Services) > 0 {
+		d.sendServices(ctx, c.Services, false)
+	}
+	eachPart(c.goneServices, func(part []messages.NamespacedHostname, _, more bool) {
+		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(), Remove: part, More: more})
+	})
+	eachPart(c.gonePolicies, func(part []string, _, more bool) {
+		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(), Remove: part, More: more})
+	})
+	eachPart(c.goneWorkloads, func(part []string, _, more bool) {
+		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(), Remove: part, More: more})
+	})
+}
+
+func (d *discovery) sendWorkloads(ctx actor.Context, all []messages.WorkloadUpdate, reset bool) {
+	atLeastOnePart(all, func(part []messages.WorkloadUpdate, first, more bool) {
+		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+	})
+}
+
+func (d *discovery) sendPolicies(ctx actor.Context, all []*messages.Authorization, reset bool) {
+	atLeastOnePart(all, func(part []*messages.Authorization, first, more bool) {
+		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+	})
+}
+
+func (d *discovery) sendServices(ctx actor.Context, all []messages.ServiceUpdate, reset bool) {
+	atLeastOnePart(all, func(part []messages.ServiceUpdate, first, more bool) {
+		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+	})
+}
+
+// undelivered delivers again, a little later, what a store has not taken in.
+func (d *discovery) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	var role string
+	var number uint64
+	switch u := m.Message.(type) {
+	case *messages.UpdateWorkloads:
+		role, number = state.RoleWorkloads, u.Delivery
+	case *messages.UpdatePolicies:
+		role, number = state.RolePolicies, u.Delivery
+	case *messages.UpdateServices:
+		role, number = state.RoleServices, u.Delivery
+	default:
+		return
+	}
+	delete(d.delivery.open, number)
+	if !d.delivery.pending[role] {
+		d.delivery.pending[role] = true
+		kit.After(ctx, again, &redeliver{role})
+	}
+}
+
+func (d *discovery) redeliver(ctx actor.Context, m *redeliver) {
+	delete(d.delivery.pending, m.role)
+	d.deliver(ctx, m.role)
+}
+
+// applied notes what a store has taken in.
+func (d *discovery) applied(ctx actor.Context, m *messages.Applied) {
+	if _, ok := d.delivery.open[m.Delivery]; !ok {
+		return // told to an earlier life
+	}
+	delete(d.delivery.open, m.Delivery)
+	if d.delivery.settled() {
+		d.settled(ctx)
+	}
+}
+
+// eachPart visits all in chunks; nothing is no chunk.
+func eachPart[T any](all []T, send func(part []T, first, more bool)) {
+	sent := 0
+	for part := range slices.Chunk(all, chunk) {
+		first := sent == 0
+		sent += len(part)
+		send(part, first, sent < len(all))
+	}
+}
+
+// atLeastOnePart is eachPart in which nothing is one empty chunk.
+func atLeastOnePart[T any](all []T, send func(part []T, first, more bool)) {
+	if len(all) == 0 {
+		send(nil, true, false)
+		return
+	}
+	eachPart(all, send)
+}
