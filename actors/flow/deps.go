@@ -20,6 +20,8 @@ type Stores struct {
 	Workloads, Services, Policies, DNSCache, Certificates *actor.PID
 	// Revocations is nil where there are no revocation lists.
 	Revocations *actor.PID
+	// Discovery looks up on demand what the stores lack (messages.DemandResource).
+	Discovery *actor.PID
 }
 
 // Settings are the parts of the configuration that flows depend on (spec/dataplane.md §16).

@@ -29,6 +29,8 @@ type Config struct {
 	// Local is the state that is delivered; Source, where set, is asked for it at each delivery instead.
 	Local  discovery.State
 	Source func() discovery.State
+	// Control is the control plane; nil for none.
+	Control *discovery.Control
 	// Identity configures the certificates.
 	Identity identity.Config
 	// Revocations, where not nil, has the revocation lists.
@@ -62,13 +64,14 @@ func Start(c Config) (*Node, error) {
 		stores: flow.Stores{
 			Workloads: child(state.RoleWorkloads), Services: child(state.RoleServices), Policies: child(state.RolePolicies),
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
+			Discovery: child(discovery.RoleDiscovery),
 		},
 	}
 	if c.Revocations != nil {
 		n.stores.Revocations = child(identity.RoleRevocations)
 	}
 	c.Pod.Flow.System, c.Pod.Flow.Stores, c.Pod.Returns = c.System, n.stores, &n.restarting
-	podSpec, adminSpec := pod.Spec(c.Pod), admin.Spec(c.Admin)
+	podSpec, adminSpec, memory := pod.Spec(c.Pod), admin.Spec(c.Admin), discovery.NewMemory()
 	var revocations kit.Spec
 	if c.Revocations != nil {
 		revocations = identity.RevocationsSpec(*c.Revocations)
@@ -77,7 +80,8 @@ func Start(c Config) (*Node, error) {
 		Role: RoleNode, Capacity: 1024, Supervision: restart,
 		New: func() actor.Actor {
 			return &node{
-				config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, revocations: revocations, discovery: child(discovery.RoleDiscovery),
+				config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, revocations: revocations,
+				discovery: n.stores.Discovery, memory: memory,
 			}
 		},
 	}, RoleNode)
@@ -130,7 +134,8 @@ type node struct {
 	// revocations is the same for all lives of the root: it knows who has tunnels.
 	revocations kit.Spec
 	discovery   *actor.PID
-	askers      []*actor.PID // who waits for the drain
+	memory      *discovery.Memory // the state outlives the root too
+	askers      []*actor.PID      // who waits for the drain
 }
 
 // Receive takes the root's messages.
@@ -172,7 +177,8 @@ func (n *node) started(ctx actor.Context) {
 	}
 	n.spawn(ctx, n.podSpec, pod.RolePod+"/"+c.PodUID)
 	n.spawn(ctx, discovery.Spec(discovery.Config{
-		State: c.Local, Source: c.Source, Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
+		State: c.Local, Source: c.Source, Control: c.Control, Memory: n.memory,
+		Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
 	}), discovery.RoleDiscovery)
 }
 

@@ -7,6 +7,8 @@ type Watched struct {
 	Name, Help string
 	// Counter says that the values only grow; otherwise it is a gauge.
 	Counter bool
+	// Unit is the last part of Name where that is a unit, such as bytes; it may be empty.
+	Unit string
 	// Label is what tells the values apart; empty when there is one only, whose label value is then ignored.
 	Label string
 	// Read tells the values by their label value, of which it must have a fixed set. It is called by scrapes, also by
@@ -17,7 +19,7 @@ type Watched struct {
 // Watch makes the metrics show the families, in the order of the calls. It is called before the first scrape.
 func (t *Telemetry) Watch(families ...Watched) {
 	for _, f := range families {
-		h := head{name: f.Name, help: f.Help + " (unstable).", kind: kindGauge}
+		h := head{name: f.Name, help: f.Help + " (unstable).", kind: kindGauge, unit: f.Unit}
 		if f.Counter {
 			h.kind = kindCounter
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
@@ -49,6 +50,7 @@ type Proxy struct {
 	system    *kit.System
 	node      *node.Node
 	stores    *state.Counters
+	discovery *discovery.Counters
 	hbone     *hbone.Stats
 	crl       *identity.RevocationCounters
 	// revocations are the revocation lists; nil where there are none.
@@ -65,7 +67,10 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{}}
+	p := &Proxy{
+		config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, discovery: &discovery.Counters{},
+		hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{},
+	}
 	var undo cleanup
 	defer func() {
 		if err != nil {
@@ -92,6 +97,10 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err != nil {
 		return nil, err
 	}
+	control, err := p.controlPlane()
+	if err != nil {
+		return nil, err
+	}
 	signer, err := newSigner(c)
 	if err != nil {
 		return nil, err
@@ -112,7 +121,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	undo.add(func() { closeAll(listeners) })
 	p.node, err = node.Start(node.Config{
-		System: p.system, State: p.storeConfig(), Local: local, Identity: p.identityConfig(signer),
+		System: p.system, State: p.storeConfig(), Local: local, Control: control, Identity: p.identityConfig(signer),
 		Revocations: p.revocations,
 		Pod:         p.podConfig(network, listeners), PodUID: c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name,
 		Admin:      admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
@@ -135,9 +144,6 @@ func supported(c *config.Config) error {
 	if c.ProxyMode != config.Dedicated {
 		refuse("PROXY_MODE", "shared", "set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO=namespace/name/service-account")
 	}
-	if c.XDSAddress != "" {
-		refuse("XDS_ADDRESS", c.XDSAddress, `set XDS_ADDRESS="" and give the state by LOCAL_XDS_PATH or LOCAL_XDS`)
-	}
 	if !c.FakeCA {
 		refuse("FAKE_CA", "false", "set FAKE_CA=true, with FAKE_CA_DIR to share the authority between proxies")
 	}
@@ -146,9 +152,6 @@ func supported(c *config.Config) error {
 	}
 	if !c.Proxy {
 		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
-	}
-	if c.XDSOnDemand {
-		refuse("XDS_ON_DEMAND", "true", "leave XDS_ON_DEMAND unset: there is no xDS to ask")
 	}
 	if c.LocalFastpath {
 		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")

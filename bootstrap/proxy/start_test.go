@@ -118,11 +118,9 @@ func TestUnsupportedSettings(t *testing.T) {
 		want    []string // what must be named, and what is to be done about it
 	}{
 		{[]string{"PROXY_MODE=shared"}, []string{"PROXY_MODE=shared", "PROXY_MODE=dedicated", "PROXY_WORKLOAD_INFO"}},
-		{[]string{"XDS_ADDRESS=istiod:15012"}, []string{"XDS_ADDRESS=https://istiod:15012", `XDS_ADDRESS=""`, "LOCAL_XDS_PATH"}},
 		{[]string{"FAKE_CA=false", "FAKE_CA_DIR="}, []string{"FAKE_CA=false", "FAKE_CA=true"}},
 		{[]string{"ISTIO_META_DNS_CAPTURE=true"}, []string{"ISTIO_META_DNS_CAPTURE=true", "ISTIO_META_DNS_CAPTURE=false"}},
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
-		{[]string{"XDS_ON_DEMAND=true"}, []string{"XDS_ON_DEMAND=true", "leave XDS_ON_DEMAND unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
 		{
 			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "XDS_ON_DEMAND=true"}, // all at once
