@@ -123,8 +123,8 @@ func TestUnsupportedSettings(t *testing.T) {
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
 		{
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "XDS_ON_DEMAND=true"}, // all at once
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "XDS_ON_DEMAND=true"},
+			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, // all at once
+			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "ENABLE_PROXY=false"},
 		},
 	}
 	for _, test := range tests {

@@ -49,6 +49,7 @@ func EndingOf(err error, heard bool) Ending {
 				return EndReconnect
 			}
 		}
+	default:
 	}
 	return EndError
 }

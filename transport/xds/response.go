@@ -59,6 +59,7 @@ func parseResponse(b []byte) (*response, error) {
 			var p packed
 			p, err = parseResource(value)
 			r.resources = append(r.resources, p)
+		default:
 		}
 		return err
 	})
@@ -91,6 +92,7 @@ func parseResource(b []byte) (packed, error) {
 				}
 				return nil
 			})
+		default:
 		}
 		return err
 	})

@@ -16,7 +16,9 @@ func sample() *discovery.DeltaDiscoveryResponse {
 		SystemVersionInfo: "v", TypeUrl: Addresses.TypeURL(), Nonce: "n", RemovedResources: []string{"gone", "ns/gone"},
 		Resources: []*discovery.Resource{
 			{Name: "a", Version: "1", Aliases: []string{"/1.2.3.4", "net/::1"}, Resource: &anypb.Any{TypeUrl: "ignored", Value: []byte{1, 2}}},
-			{Name: "empty", Resource: &anypb.Any{}}, {Name: "none"}, {},
+			{Name: "empty", Resource: &anypb.Any{}},
+			{Name: "none"},
+			{},
 		},
 	}
 }
