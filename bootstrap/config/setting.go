@@ -135,3 +135,23 @@ func WriteSettings(w io.Writer, all []Setting) error {
 	}
 	return nil
 }
+
+// Known says whether a variable of the environment is one that somebody knows: it is read here, by OpenTelemetry or by
+// Go's runtime, or known to be read by nobody, with the reason.
+func Known(name string) (ignored string, ok bool) {
+	for _, v := range variables {
+		if v.name == name || slices.Contains(v.from, name) {
+			return "", true
+		}
+	}
+	for _, prefix := range []string{metaPrefix, metaJSONPrefix, "XDS_HEADER_", "CA_HEADER_"} {
+		if strings.HasPrefix(name, prefix) {
+			return "", true
+		}
+	}
+	if isOpenTelemetry(name) || isRuntime(name) || name == fromProxyConfig {
+		return "", true
+	}
+	ignored, ok = unread[name]
+	return ignored, ok
+}

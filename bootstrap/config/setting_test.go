@@ -201,3 +201,20 @@ func TestWriteSettings(t *testing.T) {
 		t.Errorf("got %v\n%s", err, &text)
 	}
 }
+
+func TestKnown(t *testing.T) {
+	for _, entry := range append(strings.Fields(specified+" "+elsewhere), "CLUSTER_ID", "KUBERNETES_SERVICE_HOST", "ZTUNNEL_CPU_LIMIT",
+		"ZTUNNEL_RESOURCE_CPU_LIMIT", "ZTUNNEL_RESOURCE_CPU_REQUEST", "TERMINATION_GRACE_PERIOD_SECONDS", "PROXY_CONFIG", "XDS_HEADER_a",
+		"CA_HEADER_b", "OTEL_SERVICE_NAME", "GOGC") {
+		name, _, _ := strings.Cut(entry, "=")
+		if ignored, ok := Known(name); !ok || ignored != "" {
+			t.Errorf("%s: %v, %q", name, ok, ignored)
+		}
+	}
+	if ignored, ok := Known("RUST_BACKTRACE"); !ok || ignored == "" {
+		t.Error("RUST_BACKTRACE has no reason")
+	}
+	if _, ok := Known("ENABLE_PROXI"); ok {
+		t.Error("ENABLE_PROXI is known")
+	}
+}
