@@ -90,6 +90,8 @@ const (
 	AttrSegment       = "troupe.segment"
 	AttrRole          = "troupe.actor.role"
 	AttrDirective     = "troupe.actor.directive"
+	AttrDrainEnded    = "troupe.drain.ended"
+	AttrDrainCut      = "troupe.drain.cut"
 
 	AttrSourceWorkload       = "troupe.source.workload"
 	AttrSourceNamespace      = "troupe.source.namespace"

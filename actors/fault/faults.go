@@ -63,8 +63,12 @@ func (f *Faults) Release() {
 	}
 }
 
-// Serve belongs to kit.FaultWatcher. It panics when the Faults serve a system already: one is for one node.
+// Serve belongs to kit.FaultWatcher. It panics when the Faults serve a system already: one is for one node; and when they
+// were made outside the testing/synctest bubble of the system: whoever waits for them would stop its clock for ever.
 func (f *Faults) Serve(s *kit.System) {
+	if now := time.Now().Round(0); now.Before(f.start.Round(0).Add(-time.Hour)) { // a bubble's clock begins in the year 2000
+		panic("fault: these Faults were made outside the testing/synctest bubble that their system is in; make them inside")
+	}
 	if !f.system.CompareAndSwap(nil, s) {
 		panic("fault: these Faults serve another system; each node needs its own")
 	}

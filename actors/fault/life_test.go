@@ -2,6 +2,8 @@ package fault
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,4 +83,19 @@ func TestEveryWayToFailIsAFailure(t *testing.T) {
 	if failureOf(kit.Refused{}) != nil {
 		t.Error("a full mailbox is no failure")
 	}
+}
+
+// Faults from outside a bubble would stop its clock: they are refused.
+func TestFaultsFromOutsideTheBubble(t *testing.T) {
+	outside := New()
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), "make them inside") {
+				t.Errorf("the system was made: %v", r)
+			}
+		}()
+		kit.NewSystem(kit.Config{Faults: outside})
+	})
+	kit.NewSystem(kit.Config{Faults: outside})
+	synctest.Test(t, func(*testing.T) { kit.NewSystem(kit.Config{Faults: New()}) })
 }

@@ -17,6 +17,7 @@ type drain struct {
 	isCut      bool
 	done       bool
 	timer      *kit.Timer
+	marks      messages.Recorder // of the drain's own trace
 }
 
 // drainExpired says that a graceful drain took too long.
@@ -28,6 +29,8 @@ func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 	first := p.draining == nil
 	if first {
 		p.draining = &drain{}
+		p.deps.Telemetry.StartRecorder(&p.draining.marks)
+		p.draining.marks.BeginAt(messages.SpanDrain, messages.NoSpan, 0)
 	}
 	if asker := ctx.Sender(); asker != nil {
 		p.draining.askers = append(p.draining.askers, asker)
@@ -90,6 +93,8 @@ func (p *pod) checkDrained(ctx actor.Context) {
 		for _, door := range p.doors {
 			p.config.Log.ShutdownComplete(door.Entrance)
 		}
+		p.deps.Telemetry.RootTrace(&d.marks, nil,
+			messages.IntAttr(messages.AttrDrainEnded, int64(d.ended-d.cut)), messages.IntAttr(messages.AttrDrainCut, int64(d.cut)))
 	}
 	for _, asker := range d.askers {
 		ctx.Send(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut})

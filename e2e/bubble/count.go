@@ -43,6 +43,7 @@ func (n *Node) Counts() Counts {
 // WantCounts fails the test unless the counts are these.
 func (n *Node) WantCounts(want Counts) {
 	n.w.tb.Helper()
+	n.w.Settle()
 	if got := n.Counts(); got != want {
 		n.w.tb.Errorf("counts of %s: %+v, want %+v", n.name, got, want)
 	}
@@ -51,6 +52,7 @@ func (n *Node) WantCounts(want Counts) {
 // WantFlag fails the test unless the node has closed so many connections with a response flag.
 func (n *Node) WantFlag(flag string, want int) {
 	n.w.tb.Helper()
+	n.w.Settle()
 	if got := int(n.Metrics().Sum(product.ConnectionsClosed, product.Labels{"response_flags": flag})); got != want {
 		n.w.tb.Errorf("%s closed %d connections with flag %s, want %d", n.name, got, flag, want)
 	}

@@ -60,6 +60,7 @@ func (n *Node) Access() []string {
 // with the whole line, with spaces in place of tabs.
 func (n *Node) WantAccess(want ...string) {
 	n.w.tb.Helper()
+	n.w.Settle() // who hears the end may do so before it is logged
 	got := n.Access()
 	for i, line := range got {
 		got[i] = strings.ReplaceAll(strings.Replace(line, "\taccess\t", "\t", 1), "\t", " ")
@@ -72,6 +73,7 @@ func (n *Node) WantAccess(want ...string) {
 // WantLastAccess fails the test unless the last line of the access log has all of parts.
 func (n *Node) WantLastAccess(parts ...string) {
 	n.w.tb.Helper()
+	n.w.Settle()
 	all := n.Access()
 	if len(all) == 0 {
 		n.w.tb.Errorf("access log of %s is empty, want a line with %q", n.name, parts)

@@ -129,7 +129,9 @@ func (n *Node) startTelemetry(o Options) {
 	}
 	if !o.Untraced {
 		n.spans = tracetest.NewInMemoryExporter()
-		options.Provider, err = trace.NewProvider(trace.ProviderOptions{Direct: []trace.Exporter{n.spans}, Ratio: 1})
+		options.Provider, err = trace.NewProvider(trace.ProviderOptions{
+			Direct: []trace.Exporter{n.spans, n.w.traces}, Ratio: 1, Resource: map[string]string{"k8s.node.name": n.name},
+		})
 		if err != nil {
 			n.w.tb.Fatal(err)
 		}

@@ -60,6 +60,7 @@ func TestStoresThatDoNotAnswer(t *testing.T) {
 				w.Pass(test.within)
 				c.HearEnd()
 				_ = c.Close()
+				w.Settle()
 				n.WantLastAccess(test.text)
 				if got := n.Counts(); got.Opened != got.Closed || got.Sockets != 0 {
 					t.Errorf("counts %+v", got)

@@ -32,6 +32,7 @@ type World struct {
 	apps      []*App
 	peers     []*Peer
 	issued    map[messages.Identity]*mtls.Certificate
+	traces    *traces
 	ctx       context.Context
 	cancel    context.CancelFunc
 }
@@ -51,7 +52,7 @@ func NewOn(tb testing.TB, m Mesh, o memnet.Options) *World {
 	}
 	w := &World{
 		tb: tb, mesh: m, authority: authority, hosts: map[string]*memnet.Host{}, issued: map[messages.Identity]*mtls.Certificate{},
-		net: memnet.New(o),
+		net: memnet.New(o), traces: newTraces(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	for _, wl := range m.Workloads {
