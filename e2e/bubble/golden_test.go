@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden traces anew")
 // golden is a scenario and the traces that two nodes make of it.
 type golden struct {
 	policies []*messages.Authorization
-	// client are options of the client's node; breaks breaks the nodes.
+	// client are options of the client's node, and breaks makes rules for both.
 	client bubble.Options
 	breaks func(client, server *fault.Faults)
 	// warm makes a tunnel beforehand, of which there is no trace then.
