@@ -48,6 +48,8 @@ func (c *classify) Receive(ctx actor.Context) {
 		c.learn(ctx, m, &m.Answer)
 	case *messages.NameResolved:
 		c.learn(ctx, m, &m.Answer)
+	case *messages.ResourceDemanded:
+		c.resourceDemanded(ctx, m)
 	case *messages.Refused:
 		c.p.fail(ctx, messages.StageClassify, messages.Fail(messages.ReasonStoreTimeout, m.Text))
 	case *kit.Undelivered:
@@ -75,6 +77,22 @@ func (c *classify) learn(ctx actor.Context, answer any, a *messages.Answer) {
 		c.p.answered(store.String(), questionName(question), a)
 	}
 	c.next(ctx)
+}
+
+// resourceDemanded marks how long the control plane took, and goes on.
+func (c *classify) resourceDemanded(ctx actor.Context, m *messages.ResourceDemanded) {
+	if m.ID == c.asks() {
+		c.p.waited(messages.SpanWorkloadWait, m.Held)
+	}
+	c.learn(ctx, m, &m.Answer)
+}
+
+// asks is the id of the question that is open, 0 for none.
+func (c *classify) asks() uint64 {
+	if q, ok := c.step.Ask.(interface{ QuestionID() uint64 }); ok {
+		return q.QuestionID()
+	}
+	return 0
 }
 
 // undelivered ends the flow whose question nobody took.
@@ -119,6 +137,8 @@ func (p *passage) store(s route.Store) *actor.PID {
 		return p.Stores.Services
 	case route.DNS:
 		return p.Stores.DNSCache
+	case route.Discovery:
+		return p.Stores.Discovery
 	case route.NoStore:
 	}
 	return nil
@@ -128,6 +148,7 @@ func (p *passage) outboundTree() *route.Outbound {
 	return &route.Outbound{
 		OurNetwork: p.Settings.Network, LocalNode: p.Settings.LocalNode, Source: p.local,
 		Src: p.entry.Peer, Dst: p.rec.OriginalDst, InboundPort: p.Settings.InboundPort,
+		OnDemand: p.Settings.OnDemand,
 	}
 }
 
@@ -178,7 +199,7 @@ func (p *passage) inboundTree() *route.Inbound {
 	t := &route.Inbound{
 		OurNetwork: p.Settings.Network, Local: p.local, Src: p.entry.Peer, Identity: p.entry.Identity, Dst: p.entry.Local,
 		Authority: p.host, IllegalPorts: p.Settings.IllegalPorts, LocalhostTunnel: p.Settings.LocalhostAppTunnel,
-		EnforceWaypoint: p.Settings.EnforceWaypoint,
+		EnforceWaypoint: p.Settings.EnforceWaypoint, OnDemand: p.Settings.OnDemand,
 	}
 	if p.entry.Entrance == messages.EntrancePlaintext {
 		t.Dst = p.rec.OriginalDst

@@ -41,6 +41,8 @@ type Settings struct {
 	EnforceWaypoint bool
 	// DenyUnknownPolicies: a policy that a workload names and nobody knows denies.
 	DenyUnknownPolicies bool
+	// OnDemand: ask discovery for what the stores lack (XDS_ON_DEMAND).
+	OnDemand bool
 	// WorkloadWait is how long the pod's own workload may take to arrive, StageDeadline how long any other stage may take
 	// to hand over, NegotiationDeadline how long a SOCKS5 client may take, ConnectDeadline how long an HBONE peer may
 	// take to answer a CONNECT.

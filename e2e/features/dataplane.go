@@ -27,7 +27,7 @@ var dataPlane = []Row{
 	{23, "Loop protection outbound", "e2e/dedicated.TestMaliciousCalls actors/flow/route.TestLoop e2e/bubble.TestOutboundFailures", ""},
 	{24, "Loop protection inbound", "e2e/dedicated.TestMaliciousCalls e2e/bubble.TestInboundStatuses e2e/bubble.TestInboundPlaintextFailures", ""},
 	{25, "Local workload identity", "e2e/bubble.TestLocalWorkloadComesLate actors/state.TestWaitForWorkload actors/state.TestWaitForWorkloadDelayFails actors/state.TestWaitForWorkloadEventually", ""},
-	{26, "On-demand XDS lookup", "", "the hook in classify (issue 4) and the look-up at istiod (issue 5)"},
+	{26, "On-demand XDS lookup", "actors/flow/route.TestOnDemand actors/flow/route.TestOnDemandInbound", "the look-up at istiod (issue 5)"},
 	{27, "Address lookup order", "e2e/oracle.TestOutboundAgrees actors/state.TestLookupAddress actors/flow/route.TestNetworksOfSourceAndProxyMayDiffer", ""},
 	{28, "Overlapping workload IPs", "actors/state.TestOverlappingWorkloadIP e2e/oracle.TestOutboundAgrees", ""},
 	{29, "Host-network workloads", "actors/flow/route.TestBuildRequest e2e/oracle.TestOutboundAgrees", ""},

@@ -34,7 +34,11 @@ type Inbound struct {
 	// EnforceWaypoint is ENFORCE_WAYPOINT: find out whether the peer is the local workload's own waypoint. Without it
 	// FromWaypoint stays false.
 	EnforceWaypoint bool
+	// OnDemand is XDS_ON_DEMAND: an authority or a peer that the workload store does not know is looked up at the control
+	// plane.
+	OnDemand bool
 
+	demands demands
 	inquiry
 	// source is the workload that owns the peer's address.
 	source       *messages.Workload
@@ -86,6 +90,22 @@ func (i *Inbound) foreign() bool {
 func (i *Inbound) workloadsKnown() Step {
 	w := i.found()
 	i.source = w[0]
+	if name, lacks := i.lacks(); lacks {
+		return i.demands.look(&i.inquiry, name, i.start, func() Step { return i.ownerKnown(w) })
+	}
+	return i.ownerKnown(w)
+}
+
+// lacks names the peer's address, if it is to be looked up on demand.
+func (i *Inbound) lacks() (string, bool) {
+	if !i.OnDemand || i.source != nil || i.fromGateway() {
+		return "", false
+	}
+	peer := messages.NetworkAddress{Network: i.OurNetwork, Addr: i.Src.Addr()}.String()
+	return peer, !i.demands.have(peer)
+}
+
+func (i *Inbound) ownerKnown(w [2]*messages.Workload) Step {
 	switch {
 	case !i.foreign():
 		return i.findWaypoint()
@@ -98,6 +118,10 @@ func (i *Inbound) workloadsKnown() Step {
 	}, kindService, func() Step {
 		if s := i.answer.(*messages.ServiceFound).Service; s != nil {
 			return i.ownedBy(s.Waypoint, s.WeightedWaypoints)
+		}
+		target := messages.NetworkAddress{Network: i.OurNetwork, Addr: i.Authority.Addr}.String()
+		if i.OnDemand && !i.demands.have(target) {
+			return i.demands.look(&i.inquiry, target, i.start, i.mismatch)
 		}
 		return i.mismatch()
 	})

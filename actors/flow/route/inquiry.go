@@ -15,6 +15,7 @@ const (
 	kindService
 	kindInbound
 	kindName
+	kindDemand
 	kindRefused
 )
 
@@ -36,6 +37,8 @@ func kindOf(answer any) kind {
 		return kindInbound
 	case *messages.NameResolved:
 		return kindName
+	case *messages.ResourceDemanded:
+		return kindDemand
 	case *messages.Refused:
 		return kindRefused
 	}

@@ -19,6 +19,8 @@ type membership struct {
 	// workload is the one that the reference names, once it was asked for; service says that it names a service.
 	workload *messages.Workload
 	service  bool
+	// demands, where set, lets a reference that names nothing be looked up on demand, once.
+	demands *demands
 	// The outcome, for then.
 	is   bool
 	then func() Step
@@ -51,10 +53,28 @@ func (m *membership) addressFound() Step {
 func (m *membership) serviceFound() Step {
 	a := m.answer.(*messages.GatewayOfFound)
 	m.service, m.is = a.Known, a.Known && a.Is
-	if a.Known || !m.destination.IsHostname() {
+	switch {
+	case a.Known:
 		return m.then()
+	case !m.destination.IsHostname():
+		return m.absent(m.then)
 	}
-	return m.findHostname(m.destination.Hostname, func() Step { return m.named(m.foundNamed()) })
+	return m.findHostname(m.destination.Hostname, func() Step {
+		w := m.foundNamed()
+		if w == nil {
+			return m.absent(func() Step { return m.named(nil) })
+		}
+		return m.named(w)
+	})
+}
+
+// absent goes on with a reference that names nothing that the stores have.
+func (m *membership) absent(without func() Step) Step {
+	name := m.destination.String()
+	if m.demands == nil || m.demands.have(name) {
+		return without()
+	}
+	return m.demands.look(m.inquiry, name, m.start, without)
 }
 
 func (m *membership) named(w *messages.Workload) Step {

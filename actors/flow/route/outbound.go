@@ -15,6 +15,8 @@ type Outbound struct {
 	Src, Dst netip.AddrPort
 	// InboundPort is where HBONE workloads are dialled, 15008 outside of tests.
 	InboundPort uint16
+	// OnDemand is XDS_ON_DEMAND: what the stores lack is looked up at the control plane (§2.4, §2.6).
+	OnDemand bool
 	// Pick chooses one of n resolved addresses, 0 ≤ result < n; nil means at random.
 	Pick func(n int) int
 
@@ -30,6 +32,7 @@ type Outbound struct {
 	// upstream is the backend chosen, hop the next hop last resolved.
 	upstream, hop messages.Upstream
 	waypoint      membership
+	demands       demands
 }
 
 // Next says what is needed next. It is called first, and once after each Learn that returned true.
@@ -68,10 +71,34 @@ func (o *Outbound) workloadsKnown() Step {
 func (o *Outbound) servicesKnown() Step {
 	a := o.answer.(*messages.UpstreamFound)
 	o.service, o.Considered, o.Eligible = a.Service, a.Considered, a.Eligible
+	return o.addressed(a)
+}
+
+func (o *Outbound) addressed(a *messages.UpstreamFound) Step {
+	if name, lacks := o.lacks(a); lacks {
+		return o.demands.look(&o.inquiry, name, o.start, func() Step { return o.addressed(a) })
+	}
 	if a.Waypoint != nil {
 		return o.resolve(*a.Waypoint, waypointRole, o.serviceWaypoint)
 	}
 	return o.choose(a)
+}
+
+// lacks names the address that is to be looked up on demand: Dst on our network, for step A, where nothing has it, and
+// on the source's for step C, unless step B decides already. Each is looked up once.
+func (o *Outbound) lacks(a *messages.UpstreamFound) (string, bool) {
+	if !o.OnDemand {
+		return "", false
+	}
+	ours := messages.NetworkAddress{Network: o.OurNetwork, Addr: o.Dst.Addr()}
+	if o.onOurs == nil && a.Service == nil && !o.demands.have(ours.String()) {
+		return ours.String(), true
+	}
+	theirs := messages.NetworkAddress{Network: o.Source.Network, Addr: o.Dst.Addr()}
+	if a.Waypoint == nil && o.onSource == nil && a.Selected == nil && !o.demands.have(theirs.String()) {
+		return theirs.String(), true
+	}
+	return "", false
 }
 
 func (o *Outbound) serviceWaypoint() Step {
@@ -120,6 +147,9 @@ func (o *Outbound) upstreamKnown() Step {
 		identity:    o.Source.Identity(),
 		addr:        o.Src.Addr(),
 		then:        o.fromWaypointKnown,
+	}
+	if o.OnDemand {
+		o.waypoint.demands = &o.demands
 	}
 	return o.waypoint.start()
 }

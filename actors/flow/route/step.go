@@ -13,10 +13,14 @@ const (
 	Workloads
 	Services
 	DNS
+	// Discovery looks up on demand what the stores lack.
+	Discovery
 )
 
 // String is the store's role, as its actor and its traces are named.
-func (s Store) String() string { return [...]string{"", "workloads", "services", "dns-cache"}[s] }
+func (s Store) String() string {
+	return [...]string{"", "workloads", "services", "dns-cache", "discovery"}[s]
+}
 
 // Step is what a tree wants next: exactly one of Ask, Request, Inbound and Deny is set.
 type Step struct {

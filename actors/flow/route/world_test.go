@@ -17,6 +17,9 @@ type world struct {
 	workloads *state.WorkloadTable
 	services  *state.ServiceTable
 	names     map[string][]netip.Addr
+	// later is what the control plane has, by the names that it is demanded under; demanded are those that were.
+	later    map[string]any
+	demanded []string
 	// asked are the questions in their order: store and type.
 	asked []string
 }
@@ -25,20 +28,26 @@ func newWorld(t *testing.T, things ...any) *world {
 	t.Helper()
 	w := &world{t: t, workloads: state.NewWorkloadTable(""), services: state.NewServiceTable(nil), names: map[string][]netip.Addr{}}
 	for _, thing := range things {
-		switch v := thing.(type) {
-		case messages.WorkloadUpdate:
-			w.workloads.Apply(&messages.UpdateWorkloads{Set: []messages.WorkloadUpdate{v}})
-			w.services.ApplyEndpoints(&messages.UpdateEndpoints{Set: []messages.WorkloadUpdate{v}})
-		case *messages.Workload:
-			w.workloads.Apply(&messages.UpdateWorkloads{Set: []messages.WorkloadUpdate{{Workload: v}}})
-			w.services.ApplyEndpoints(&messages.UpdateEndpoints{Set: []messages.WorkloadUpdate{{Workload: v}}})
-		case *messages.Service:
-			w.services.ApplyServices(&messages.UpdateServices{Set: []messages.ServiceUpdate{{Service: v}}})
-		default:
-			t.Fatalf("a world has no %T", thing)
-		}
+		w.add(thing)
 	}
 	return w
+}
+
+// add makes the stores know a thing.
+func (w *world) add(thing any) {
+	w.t.Helper()
+	switch v := thing.(type) {
+	case messages.WorkloadUpdate:
+		w.workloads.Apply(&messages.UpdateWorkloads{Set: []messages.WorkloadUpdate{v}})
+		w.services.ApplyEndpoints(&messages.UpdateEndpoints{Set: []messages.WorkloadUpdate{v}})
+	case *messages.Workload:
+		w.workloads.Apply(&messages.UpdateWorkloads{Set: []messages.WorkloadUpdate{{Workload: v}}})
+		w.services.ApplyEndpoints(&messages.UpdateEndpoints{Set: []messages.WorkloadUpdate{{Workload: v}}})
+	case *messages.Service:
+		w.services.ApplyServices(&messages.UpdateServices{Set: []messages.ServiceUpdate{{Service: v}}})
+	default:
+		w.t.Fatalf("a world has no %T", thing)
+	}
 }
 
 type tree interface {
@@ -103,10 +112,25 @@ func (w *world) answer(s route.Step) any {
 			}
 			return a
 		}
+	case route.Discovery:
+		if q, ok := s.Ask.(*messages.DemandResource); ok {
+			return w.demand(q)
+		}
 	case route.NoStore:
 	}
 	w.t.Fatalf("%v is not asked %T", s.Store, s.Ask)
 	return nil
+}
+
+// demand answers as discovery does: the resource is in the stores by then.
+func (w *world) demand(q *messages.DemandResource) *messages.ResourceDemanded {
+	w.demanded = append(w.demanded, q.Name)
+	a := &messages.ResourceDemanded{Answer: messages.Answer{ID: q.ID}, Name: q.Name, Outcome: messages.DemandAbsent}
+	if thing, ok := w.later[q.Name]; ok {
+		w.add(thing)
+		a.Outcome = messages.DemandArrived
+	}
+	return a
 }
 
 func address(s string) messages.NetworkAddress {
