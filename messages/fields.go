@@ -35,6 +35,7 @@ const (
 	FieldPath         = "path"
 	FieldLists        = "lists"
 	FieldRevoked      = "revoked"
+	FieldReason       = "reason"
 )
 
 // The names of span attributes and events (TRACING §3).

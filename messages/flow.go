@@ -78,8 +78,8 @@ type Finished struct {
 // CloseFlow tells a flow to end at once for a reason; an established one is cut.
 type CloseFlow struct {
 	Failure *Failure
-	// Policy names the policy that closed it, where one did.
-	Policy *Authorization
+	// Verdict is what closed it, where policy did.
+	Verdict *Verdict
 }
 
 // The connection registry of a pod.
@@ -88,9 +88,14 @@ type CloseFlow struct {
 // that no change in between is missed, and none is established that was not.
 type RegisterConnection struct {
 	Direction Direction
-	// Connection and Local are set for inbound connections: what policy was asked about. Local is nil where it was not.
-	Connection *Connection
-	Local      *Workload
+	// Connection and Local are set for inbound connections: what policy is asked about. LocalVersion is the workload
+	// store's when it told of Local.
+	Connection   *Connection
+	Local        *Workload
+	LocalVersion uint64
+	// Waypoint is the local workload's waypoint where the connection came from it and is therefore not a matter of policy
+	// (ENFORCE_WAYPOINT); nil where policy is asked.
+	Waypoint *GatewayAddress
 	// Src, OriginalDst and ActualDst are shown in the admin dump; OriginalHost is the forwarded host of inbound ones.
 	Src, OriginalDst, ActualDst netip.AddrPort
 	OriginalHost                string

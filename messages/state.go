@@ -58,6 +58,27 @@ type LocalWorkloadFound struct {
 	Held time.Duration
 }
 
+// WatchLocalWorkload subscribes the sender to LocalWorkloadChanged for a pod of this node; UnwatchLocalWorkload ends it.
+// Who subscribes again hears at once of a change that it has missed.
+type WatchLocalWorkload struct {
+	Info WorkloadInfo
+	// Seen is the version of the last change that the sender has heard of, 0 for none.
+	Seen uint64
+}
+
+// UnwatchLocalWorkload ends a subscription.
+type UnwatchLocalWorkload struct{}
+
+// LocalWorkloadChanged says how the workload of a pod is now: its policies, its waypoint or anything else may have
+// changed. A workload that was removed is not told of.
+type LocalWorkloadChanged struct {
+	Version  uint64
+	Workload *Workload
+}
+
+// AlwaysAdmitted says the same as that of PoliciesChanged.
+func (*LocalWorkloadChanged) AlwaysAdmitted() {}
+
 // Questions to and answers of the service store.
 
 // ResolutionMode says how strictly a service's ports are taken (spec/control.md §3.5).

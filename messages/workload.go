@@ -2,6 +2,7 @@ package messages
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -112,6 +113,13 @@ func (w *Workload) Identity() Identity {
 // Info is what ties the workload to its pod.
 func (w *Workload) Info() WorkloadInfo {
 	return WorkloadInfo{Name: w.Name, Namespace: w.Namespace, ServiceAccount: w.ServiceAccount}
+}
+
+// PolicedLike reports whether the same policies apply to other, the same pod's workload at another time, and whether it is
+// behind the same waypoint.
+func (w *Workload) PolicedLike(other *Workload) bool {
+	same := (w.Waypoint == nil) == (other.Waypoint == nil) && (w.Waypoint == nil || *w.Waypoint == *other.Waypoint)
+	return same && w.Namespace == other.Namespace && slices.Equal(w.AuthorizationPolicies, other.AuthorizationPolicies)
 }
 
 // HasIP reports whether ip is one of the workload's.

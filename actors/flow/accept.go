@@ -132,6 +132,6 @@ func (a *accept) localWorkloadFound(ctx actor.Context, m *messages.LocalWorkload
 			"failed to fetch information about local workload: "+p.Settings.Info.String()))
 		return
 	}
-	p.local = m.Workload
+	p.local, p.localVersion = m.Workload, m.Version
 	p.handOver(ctx, messages.StageAccept)
 }

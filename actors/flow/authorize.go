@@ -133,9 +133,9 @@ func (p *passage) register(ctx actor.Context) {
 		entry.OriginalDst, entry.ActualDst, entry.Protocol = p.rec.OriginalDst, p.request.Dial, p.request.Protocol.String()
 	} else {
 		c := p.connection()
-		entry.Connection = &c
-		if _, decided := p.waypointRule(); !decided { // what policy is not asked about now, it is not asked about later
-			entry.Local = p.local
+		entry.Connection, entry.Local, entry.LocalVersion = &c, p.local, p.localVersion
+		if p.Settings.EnforceWaypoint && p.inbound.FromWaypoint {
+			entry.Waypoint = p.local.Waypoint
 		}
 		entry.ActualDst, entry.OriginalHost = p.inbound.Target, p.forwarded.host
 		if !p.entry.Identity.IsZero() {

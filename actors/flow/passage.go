@@ -46,10 +46,12 @@ type setup struct {
 	entry Entry
 
 	// Learned by accept.
-	local  *messages.Workload
-	socks  socksAnswer
-	host   messages.HostPort // the CONNECT authority
-	target socks.Target      // what a SOCKS5 client asks for
+	local *messages.Workload
+	// localVersion is the store's version that told of local.
+	localVersion uint64
+	socks        socksAnswer
+	host         messages.HostPort // the CONNECT authority
+	target       socks.Target      // what a SOCKS5 client asks for
 
 	// Decided by classify.
 	request   *messages.Request

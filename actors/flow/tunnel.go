@@ -286,8 +286,8 @@ func (t *tunnel) closeFlow(ctx actor.Context, m *messages.CloseFlow) {
 	if t.over || t.closing != nil {
 		return
 	}
-	if m.Policy != nil {
-		t.rec.Verdict = &messages.Verdict{Policy: m.Policy, Rule: -1, Text: m.Failure.Text}
+	if m.Verdict != nil {
+		t.rec.Verdict = m.Verdict
 	}
 	if t.leg == nil {
 		t.end(ctx, m.Failure)

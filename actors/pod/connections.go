@@ -2,12 +2,13 @@ package pod
 
 import (
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/flow"
 	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -17,8 +18,11 @@ const RoleConnections = "connections"
 // registry is what the pod serves right now. It outlives the actor that owns it, for the flows outlive its crashes.
 type registry struct {
 	open map[string]*registered
-	// asked numbers the questions of a re-evaluation; seen is the version of the last policy change heard of.
+	// asked numbers the questions of reviews; seen is the version of the last policy change heard of.
 	asked, seen uint64
+	// local is the pod's workload as it was heard of last, nil before; localVersion is the store's that told of it.
+	local        *messages.Workload
+	localVersion uint64
 }
 
 // registered is one connection and its flow.
@@ -30,19 +34,19 @@ type registered struct {
 // connections is the pod's registry: what it serves right now, for the admin page and for the policies that come later
 // (spec/dataplane.md §8).
 //
-// A policy change makes it ask again for every inbound connection that policy was asked about. The answers come one by
-// one; those that are denied now are told to close, with the policy that closed them. A registry that was restarted asks
-// as well: it may have missed a change.
+// A policy change, or one of the pod's workload that may alter which policies apply, makes it review all inbound
+// connections; those that are denied now are told to close, with the policy that closed them. A registry that was restarted
+// does so as well: it may have missed a change.
 type connections struct {
-	system   *kit.System
-	policies *actor.PID
-	// denyUnknown is Settings.DenyUnknownPolicies.
-	denyUnknown bool
-	log         Log
-	registry    *registry
-	// asking are the connections whose policies were asked for.
-	asking    map[uint64]*registered
-	timer     *kit.Timer // of askAgain
+	system    *kit.System
+	telemetry *trace.Telemetry
+	// The stores.
+	workloads, policies *actor.PID
+
+	settings  flow.Settings
+	log       Log
+	registry  *registry
+	review    review
 	renewal   *kit.Timer // of watchAgain
 	restarted bool
 	draining  bool
@@ -55,14 +59,10 @@ const (
 	renewal  = 10 * time.Second
 )
 
-// askAgain says that the questions up to a number should have been answered, watchAgain that it is time to subscribe
-// again.
-type (
-	askAgain   struct{ asked uint64 }
-	watchAgain struct{}
-)
+// watchAgain says that it is time to subscribe again.
+type watchAgain struct{}
 
-func connectionsSpec(system *kit.System, policies *actor.PID, denyUnknown bool, log Log) kit.Spec {
+func connectionsSpec(d *flow.Deps, log Log) kit.Spec {
 	r := &registry{open: map[string]*registered{}}
 	starts := 0
 	return kit.Spec{
@@ -70,8 +70,8 @@ func connectionsSpec(system *kit.System, policies *actor.PID, denyUnknown bool, 
 		New: func() actor.Actor {
 			starts++
 			return &connections{
-				system: system, policies: policies, denyUnknown: denyUnknown, log: log, registry: r,
-				asking: map[uint64]*registered{}, restarted: starts > 1,
+				system: d.System, telemetry: d.Telemetry, workloads: d.Stores.Workloads, policies: d.Stores.Policies, settings: d.Settings, log: log,
+				registry: r, restarted: starts > 1,
 			}
 		},
 	}
@@ -88,9 +88,13 @@ func (c *connections) Receive(ctx actor.Context) {
 		delete(c.registry.open, ctx.Sender().Id)
 	case *messages.PoliciesChanged:
 		c.registry.seen = max(c.registry.seen, m.Version)
-		c.policiesChanged(ctx)
+		c.reviewAll(ctx)
+	case *messages.LocalWorkloadChanged:
+		c.adopt(ctx, m.Workload, m.Version)
 	case *messages.PoliciesFound:
 		c.policiesFound(ctx, m)
+	case *judgeOn:
+		c.judgeOn(ctx)
 	case *askAgain:
 		c.askAgain(ctx, m)
 	case *watchAgain:
@@ -98,16 +102,13 @@ func (c *connections) Receive(ctx actor.Context) {
 	case *kit.Undelivered:
 		c.undelivered(ctx, m)
 	case *messages.Refused:
-		delete(c.asking, m.ID) // the store tells of a change when it has its state back
+		c.refused(m)
 	case *messages.DumpConnections:
 		c.dumpConnections(ctx, m)
 	case *messages.Drain:
-		c.stopWatching()
-		// Connections that live through a drain are not asked about again.
-		c.draining = true
-		ctx.Request(c.policies, &messages.UnwatchPolicies{})
+		c.drain(ctx)
 	case *actor.Stopping:
-		ctx.Request(c.policies, &messages.UnwatchPolicies{})
+		c.unwatch(ctx)
 	default:
 		kit.Unknown(ctx)
 	}
@@ -118,7 +119,7 @@ func (c *connections) started(ctx actor.Context) {
 	if !c.restarted {
 		return
 	}
-	c.policiesChanged(ctx)
+	c.reviewAll(ctx)
 }
 
 // connectionRegistered is the answer to all of them.
@@ -131,6 +132,25 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 	}
 	c.registry.open[flow.Id] = &registered{RegisterConnection: m, flow: flow}
 	ctx.Respond(connectionRegistered)
+	if m.Local == nil {
+		return
+	}
+	c.adopt(ctx, m.Local, m.LocalVersion)
+	if !m.Local.PolicedLike(c.registry.local) { // the flow was told of a workload that has changed since
+		c.reviewOne(ctx, flow.Id)
+	}
+}
+
+// adopt takes what is newer news of the pod's workload, and reviews the connections if it may alter what they may.
+func (c *connections) adopt(ctx actor.Context, w *messages.Workload, version uint64) {
+	old := c.registry.local
+	if old != nil && version <= c.registry.localVersion {
+		return
+	}
+	c.registry.local, c.registry.localVersion = w, version
+	if old != nil && !old.PolicedLike(w) {
+		c.reviewAll(ctx)
+	}
 }
 
 func (c *connections) isAlive(flow *actor.PID) bool {
@@ -143,55 +163,9 @@ func (c *connections) prune() {
 	maps.DeleteFunc(c.registry.open, func(_ string, r *registered) bool { return !c.isAlive(r.flow) })
 }
 
-// policiesChanged asks which policies apply now to each inbound connection, in the order of their flows' names.
-func (c *connections) policiesChanged(ctx actor.Context) {
-	clear(c.asking)
-	c.prune()
-	for _, id := range slices.Sorted(maps.Keys(c.registry.open)) {
-		if r := c.registry.open[id]; r.Direction == messages.Inbound && r.Local != nil {
-			c.ask(ctx, r)
-		}
-	}
-	c.awaitAnswers(ctx)
-}
-
-func (c *connections) ask(ctx actor.Context, r *registered) {
-	c.registry.asked++
-	c.asking[c.registry.asked] = r
-	q := &messages.FindPolicies{Workload: r.Local}
-	q.Number(c.registry.asked, c.system.Nanos())
-	ctx.Request(c.policies, q)
-}
-
-// awaitAnswers lets what is not answered in time be asked again: a connection whose question got lost must not outlive
-// the policy that allowed it.
-func (c *connections) awaitAnswers(ctx actor.Context) {
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
-	if len(c.asking) > 0 {
-		c.timer = kit.After(ctx, patience, &askAgain{c.registry.asked})
-	}
-}
-
-func (c *connections) askAgain(ctx actor.Context, m *askAgain) {
-	if m.asked != c.registry.asked {
-		return // a newer change asked again
-	}
-	c.timer = nil
-	for _, id := range slices.Sorted(maps.Keys(c.asking)) {
-		r := c.asking[id]
-		delete(c.asking, id)
-		if c.registry.open[r.flow.Id] == r {
-			c.ask(ctx, r)
-		}
-	}
-	c.awaitAnswers(ctx)
-}
-
 // watch subscribes, or renews the subscription.
 func (c *connections) watch(ctx actor.Context) {
+	ctx.Request(c.workloads, &messages.WatchLocalWorkload{Info: c.settings.Info, Seen: c.registry.localVersion})
 	ctx.Request(c.policies, &messages.WatchPolicies{Seen: c.registry.seen})
 	c.watchLater(ctx, renewal)
 }
@@ -208,40 +182,32 @@ func (c *connections) stopWatching() {
 	}
 }
 
-// undelivered subscribes again soon when the store crashed over it. Questions are asked again by their own clock.
+// undelivered subscribes again soon when a store crashed over it. Questions are asked again by their own clock.
 func (c *connections) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	if _, ok := m.Message.(*messages.WatchPolicies); ok && !c.draining {
-		c.watchLater(ctx, patience)
+	switch m.Message.(type) {
+	case *messages.WatchPolicies, *messages.WatchLocalWorkload:
+		if !c.draining {
+			c.watchLater(ctx, patience)
+		}
 	}
+}
+
+// drain stops reviewing: connections that live through a drain are not asked about again.
+func (c *connections) drain(ctx actor.Context) {
+	c.stopWatching()
+	c.draining = true
+	c.unwatch(ctx)
+}
+
+func (c *connections) unwatch(ctx actor.Context) {
+	ctx.Request(c.policies, &messages.UnwatchPolicies{})
+	ctx.Request(c.workloads, &messages.UnwatchLocalWorkload{})
 }
 
 func (c *connections) watchAgain(ctx actor.Context) {
 	if !c.draining {
 		c.watch(ctx)
 	}
-}
-
-func (c *connections) policiesFound(ctx actor.Context, m *messages.PoliciesFound) {
-	r, ok := c.asking[m.ID]
-	if !ok {
-		return // a newer change asked again
-	}
-	delete(c.asking, m.ID)
-	if len(c.asking) == 0 {
-		c.awaitAnswers(ctx)
-	}
-	if c.registry.open[r.flow.Id] != r {
-		return
-	}
-	verdict := messages.Evaluate(m.Policies, r.Connection)
-	if verdict.Allowed && (!c.denyUnknown || len(m.Unknown) == 0) {
-		return
-	}
-	c.log.PolicyClosed(r.Connection, r.Local.UID)
-	ctx.Send(r.flow, &messages.CloseFlow{
-		Failure: messages.Fail(messages.ReasonPolicyChanged, "connection closed due to policy change"),
-		Policy:  verdict.Policy,
-	})
 }
 
 func (c *connections) dumpConnections(ctx actor.Context, m *messages.DumpConnections) {

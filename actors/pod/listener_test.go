@@ -49,11 +49,11 @@ func (s *starved) Addr() netip.AddrPort { return netip.AddrPort{} }
 // quiet counts the errors that it is told.
 type quiet struct{ errors atomic.Int64 }
 
-func (*quiet) ListenerEstablished(messages.Entrance, socket.Listener) {}
-func (*quiet) ShutdownComplete(messages.Entrance)                     {}
-func (q *quiet) AcceptFailed(messages.Entrance, error)                { q.errors.Add(1) }
-func (*quiet) DrainExpired(int)                                       {}
-func (*quiet) PolicyClosed(*messages.Connection, string)              {}
+func (*quiet) ListenerEstablished(messages.Entrance, socket.Listener)       {}
+func (*quiet) ShutdownComplete(messages.Entrance)                           {}
+func (q *quiet) AcceptFailed(messages.Entrance, error)                      { q.errors.Add(1) }
+func (*quiet) DrainExpired(int)                                             {}
+func (*quiet) PolicyClosed(*messages.Connection, string, *messages.Verdict) {}
 
 // A lack of descriptors pauses the listener, ever longer, and a drain ends it all the same.
 func TestAcceptErrorsDoNotSpin(t *testing.T) {

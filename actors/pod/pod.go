@@ -50,8 +50,8 @@ type Log interface {
 	// AcceptFailed tells of a connection that could not be accepted, DrainExpired that connections had to be cut.
 	AcceptFailed(e messages.Entrance, err error)
 	DrainExpired(cut int)
-	// PolicyClosed tells that a live connection to the workload uid is closed, because policies do not allow it any more.
-	PolicyClosed(c *messages.Connection, uid string)
+	// PolicyClosed tells that a live connection to the workload uid is closed, because it is not allowed any more: v is why.
+	PolicyClosed(c *messages.Connection, uid string, v *messages.Verdict)
 }
 
 // Defaults of Config.
@@ -140,7 +140,7 @@ func (p *pod) started(ctx actor.Context) {
 	system := deps.System
 	deps.HBONE.ConnectTimeout = deps.Settings.ConnectDeadline
 	deps.Pod, deps.Ending, deps.Own = ctx.Self(), p.ending, new(atomic.Pointer[messages.DerivedWorkload])
-	registry := connectionsSpec(system, deps.Stores.Policies, deps.Settings.DenyUnknownPolicies, p.config.Log)
+	registry := connectionsSpec(&deps, p.config.Log)
 	deps.Connections = kit.Spawn(ctx, system.Props(registry), RoleConnections)
 	dialer := &pool.Dialer{
 		Network: deps.Network, TLS: deps.TLS, HBONE: deps.HBONE, Telemetry: deps.Telemetry, Revocations: deps.Stores.Revocations,

@@ -29,10 +29,12 @@ type workloads struct {
 	// passing are the uids that it must still get of a full delivery that goes on; nil when none does.
 	passing []string
 	waiting waitlist
+	locals  localWatchers
 }
 
 // WorkloadStore declares the workload store: the only owner of workloads.
 func WorkloadStore(cfg Config) kit.Spec {
+	l := localWatchers{}
 	return spec(RoleWorkloads, cfg, func(cfg Config, h *history) actor.Actor {
 		return &workloads{
 			keeper:   newKeeper(RoleWorkloads, cfg),
@@ -40,6 +42,7 @@ func WorkloadStore(cfg Config) kit.Spec {
 			table:    NewWorkloadTable(cfg.Node),
 			services: cfg.Services,
 			waiting:  waitlist{limit: maxWaiting},
+			locals:   l,
 		}
 	})
 }
@@ -61,6 +64,12 @@ func (s *workloads) Receive(ctx actor.Context) {
 		s.findLocal(ctx, m)
 	case *messages.DumpState:
 		ctx.Respond(s.table.DumpState(m))
+	case *messages.WatchLocalWorkload:
+		s.watchLocal(ctx, m)
+	case *messages.UnwatchLocalWorkload:
+		s.unwatchLocal(ctx, ctx.Sender())
+	case *actor.Terminated:
+		delete(s.locals, m.Who.String())
 	case *messages.StoreLost:
 		s.servicesLost(ctx)
 	case *passNext:
@@ -95,6 +104,7 @@ func (s *workloads) update(ctx actor.Context, u *messages.UpdateWorkloads) {
 	if len(u.Set) > 0 {
 		s.waiting.release(ctx)
 	}
+	s.tellLocals(ctx)
 	s.history.applied(ctx, u.Delivery, s.table.Version())
 }
 

@@ -105,6 +105,16 @@ func verdictAttributes(v *messages.Verdict) []attribute.KeyValue {
 	return a
 }
 
+// closingVerdict says what closed a live connection: the policy, or why none was left that allows it.
+func closingVerdict(v *messages.Verdict) []attribute.KeyValue {
+	if v == nil || v.Policy != nil {
+		return verdictAttributes(v)
+	}
+	a := make(attributes, 0, 1)
+	a.str(messages.AttrVerdict, v.Text)
+	return a
+}
+
 func category(p *messages.Authorization) string {
 	switch {
 	case p.DryRun:

@@ -37,6 +37,7 @@ func (t *Telemetry) closeSpan(r *messages.Record, c *relay.Counters, now time.Ti
 		if f.Failure != nil {
 			m.text = f.Failure.Text
 		}
+		m.attrs = append(m.attrs, closingVerdict(f.Verdict)...)
 		f.marksOf(0, &m) // what was marked since the set-up was over
 		t.place(&m, &f.Record, kept, now)
 		if !previous.IsZero() {

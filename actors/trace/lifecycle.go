@@ -49,6 +49,7 @@ type frozen struct {
 func (t *Telemetry) Closed(r *messages.Record, s *Series, c *relay.Counters) {
 	now := time.Now()
 	t.metrics.traffic.closed(s, r.Reason())
+	t.policyClosed(r)
 	t.logClosed(r, s, c, now.Sub(r.Start))
 	t.socketEnded(r)
 	t.closeSpan(r, c, now)

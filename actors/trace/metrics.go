@@ -35,6 +35,8 @@ type Metrics struct {
 	actors       atomic.Pointer[func() kit.Stats]
 	tunnels      atomic.Pointer[hbone.Stats]
 	actorFaults  CounterVec
+	// policyClosed counts live connections that a policy closed, by its name; empty where no policy was left that allows.
+	policyClosed CounterVec
 	watched      []watched
 
 	// forcedCut counts contexts whose flag was not honoured, lateCut late keeps that were refused, marksCut spans and
@@ -78,6 +80,8 @@ func newMetrics(tag string, maxSeries int) *Metrics {
 		PodsStopped: newCounterVec("workload_manager_proxies_stopped",
 			"The total number of proxies that were stopped (unstable)."),
 		traffic: newTraffic(maxSeries),
+		policyClosed: newCounterVec("troupe_policy_closed",
+			"The total number of live connections that were closed because they are not allowed any more (unstable).", "policy"),
 		actorFaults: newCounterVec("troupe_actor_faults",
 			"The total number of failures of actors by what their supervisor did (unstable).", "role", "directive"),
 		crlRejected: newCounterVec("istio_crl_policy_rejections",

@@ -42,6 +42,18 @@ func (t *Telemetry) PolicyDecisions(r *messages.Record, span messages.SpanRef, v
 	}
 }
 
+// policyClosed counts the end of a connection that is not allowed any more.
+func (t *Telemetry) policyClosed(r *messages.Record) {
+	if r.Reason() != messages.ReasonPolicyChanged {
+		return
+	}
+	name := ""
+	if r.Verdict != nil && r.Verdict.Policy != nil {
+		name = r.Verdict.Policy.String()
+	}
+	t.metrics.policyClosed.With(name).Add(1)
+}
+
 // UnknownPolicies warns of policies that a workload names and the policy store does not have; they count for nothing
 // unless the node is told to deny then. Only the first in a second is written.
 func (t *Telemetry) UnknownPolicies(r *messages.Record, keys []string) {

@@ -16,6 +16,7 @@ func ownCounter(name, help string, labels ...string) head {
 func (m *Metrics) writeOwn(e *exposition) {
 	m.writeActors(e)
 	m.actorFaults.write(e)
+	m.policyClosed.write(e)
 	m.writeTunnels(e)
 	m.writeWatched(e)
 	e.head(&unknownPoliciesHead)

@@ -51,13 +51,17 @@ func (l podLog) DrainExpired(cut int) {
 		Uint(messages.FieldConnections, uint64(cut)).Send()
 }
 
-// PolicyClosed tells that a live connection is closed because of a policy change.
-func (l podLog) PolicyClosed(c *messages.Connection, uid string) {
+// PolicyClosed tells that a live connection is closed because of a policy change, and by which policy, where one denies it.
+func (l podLog) PolicyClosed(c *messages.Connection, uid string, v *messages.Verdict) {
 	identity := "None"
 	if !c.SrcIdentity.IsZero() {
 		identity = c.SrcIdentity.String()
 	}
-	l.logs.Scope("ztunnel::proxy::connection_manager").Info(fmt.Sprintf(
+	line := l.logs.Scope("ztunnel::proxy::connection_manager").Info(fmt.Sprintf(
 		"connection %s(%s)->%s (%s) closed because it's no longer allowed after a policy update",
-		netip.AddrPortFrom(c.SrcIP, c.SrcPort), identity, c.Dst, uid)).Send()
+		netip.AddrPortFrom(c.SrcIP, c.SrcPort), identity, c.Dst, uid))
+	if v.Policy != nil {
+		line = line.Str(messages.FieldPolicy, v.Policy.String())
+	}
+	line.Str(messages.FieldReason, v.Text).Send()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/e2e/product"
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 // Metrics is a scrape of the node.
@@ -144,5 +145,35 @@ func (n *Node) WantUntracked(reporter string, want int) {
 	n.w.tb.Helper()
 	if got := int(n.Metrics().Sum("istio_crl_untracked_connections_total", product.Labels{"reporter": reporter})); got != want {
 		n.w.tb.Errorf("%s: %d untracked connections as %s, want %d", n.name, got, reporter, want)
+	}
+}
+
+// WantClosedBy fails the test unless a policy has closed so many live connections of the node, and as many of their closing
+// spans name it. An empty policy stands for the lack of one that allows.
+func (n *Node) WantClosedBy(policy string, want int) {
+	n.w.tb.Helper()
+	if got := int(n.Metrics().Sum("troupe_policy_closed_total", product.Labels{"policy": policy})); got != want {
+		n.w.tb.Errorf("%s closed %d connections because of %q, want %d", n.name, got, policy, want)
+	}
+	spans := 0
+	for _, s := range n.Spans() {
+		if s.Name != messages.SpanTunnelClose.String() {
+			continue
+		}
+		name, denied := "", false
+		for _, a := range s.Attributes {
+			switch string(a.Key) {
+			case messages.AttrRuleName:
+				name = a.Value.AsString()
+			case messages.AttrVerdict:
+				denied = true
+			}
+		}
+		if denied && name == policy {
+			spans++
+		}
+	}
+	if spans != want {
+		n.w.tb.Errorf("%d closing spans of %s tell of %q, want %d", spans, n.name, policy, want)
 	}
 }

@@ -301,7 +301,10 @@ func TestCrashes(t *testing.T) {
 }
 
 // reachedElsewhere are the spots that only the first flow and the end of a node come by: TestCertificatesCrash has one.
-var reachedElsewhere = map[string]bool{"certificates over identity.signed": true, "policies over messages.UnwatchPolicies": true}
+var reachedElsewhere = map[string]bool{
+	"certificates over identity.signed": true, "policies over messages.UnwatchPolicies": true,
+	"workloads over messages.UnwatchLocalWorkload": true,
+}
 
 // A crash of the certificates fails who waits for one, at once, and the next finds a new life.
 func TestCertificatesCrash(t *testing.T) {

@@ -113,6 +113,6 @@ func (l podLog) DrainExpired(cut int) {
 }
 
 // PolicyClosed tells that a live connection is closed because of a policy change.
-func (l podLog) PolicyClosed(c *messages.Connection, uid string) {
-	l.logs.Scope("pod").Info(fmt.Sprintf("policy closed %s->%s (%s)", c.SrcIP, c.Dst, uid)).Send()
+func (l podLog) PolicyClosed(c *messages.Connection, uid string, v *messages.Verdict) {
+	l.logs.Scope("pod").Info(fmt.Sprintf("policy closed %s->%s (%s): %s", c.SrcIP, c.Dst, uid, v.Text)).Send()
 }

@@ -111,6 +111,7 @@ func TestPolicyChangeClosesLiveConnections(t *testing.T) {
 		if closed != 2 {
 			t.Errorf("%d lines tell of the policy change, want 2: %q", closed, server.Access())
 		}
+		server.WantClosedBy("ns/no-admin", 2)
 		server.WantCounts(bubble.Counts{Opened: 3, Closed: 3, Failed: 2, Sockets: 1})
 		w.WantWholeTraces()
 	})

@@ -171,7 +171,7 @@ func (s *Stores) of(store route.Store) *actor.PID {
 		return s.Services
 	case route.DNS:
 		return s.Names
-	case route.NoStore:
+	case route.NoStore, route.Discovery: // the oracle is not asked on demand
 	}
 	return nil
 }
