@@ -4,6 +4,7 @@
 //	workload   workloads and services, as istiod pushes them
 //	security   authorization policies, as istiod pushes them
 //	discovery  the delta form of xDS, in which both travel
+//	ca         the certificate service of istiod
 //
 // The .proto files beside the generated code are ours. They keep the field numbers and full names of the originals, and
 // leave out fields that nobody here reads. After a change run `task proto`.
