@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// refreshSpread is how much later than half-life a refresh may come, as a share of the certificate's life, so that
-	// the pods of a node do not all come at once.
+	// refreshSpread is how much later than half-life a refresh may come, as a share of what is left of the certificate's
+	// life, so that the pods of a node do not all come at once. A CA may date certificates back by more than they live.
 	refreshSpread = 0.05
 	// minRefresh is the least time between two certificates of one identity, whatever their validity says.
 	minRefresh = time.Second
@@ -175,7 +175,7 @@ func (m *manager) finished(now time.Time, id messages.Identity, c *mtls.Certific
 	m.version++
 	if err == nil {
 		e.certificate, e.err = c, nil
-		next = now.Add(max(minRefresh, c.RefreshAfter(now)+m.refreshJitter(c)))
+		next = now.Add(max(minRefresh, c.RefreshAfter(now)+m.refreshJitter(now, c)))
 	} else {
 		next = now.Add(m.backoff(id).next(m.random()))
 		if old := e.usable(now); old != nil {
@@ -190,8 +190,8 @@ func (m *manager) finished(now time.Time, id messages.Identity, c *mtls.Certific
 	return m.release(e, answer{certificate: e.certificate, err: e.err}), kept, next
 }
 
-func (m *manager) refreshJitter(c *mtls.Certificate) time.Duration {
-	return time.Duration(float64(c.NotAfter.Sub(c.NotBefore)) * refreshSpread * m.random())
+func (m *manager) refreshJitter(now time.Time, c *mtls.Certificate) time.Duration {
+	return time.Duration(float64(c.NotAfter.Sub(now)) * refreshSpread * m.random())
 }
 
 func (m *manager) backoff(id messages.Identity) *backoff {

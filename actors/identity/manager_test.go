@@ -344,3 +344,15 @@ func TestRefreshTime(t *testing.T) {
 		}
 	}
 }
+
+// A CA dates certificates back, and that may be most of their life: they must be renewed in what is left of it.
+func TestRefreshOfACertificateThatIsDatedBack(t *testing.T) {
+	m := newTestManager(func(c *Config) { c.Random = func() float64 { return 0.999 } })
+	id := identityOf(1)
+	waits(t, m, at(0), id, realTime, asker(1))
+	wantBegun(t, m, at(0), id)
+	c := made(t, id, at(-2*time.Minute), 2*time.Minute+4*time.Second)
+	if _, _, next := m.finished(at(0), id, c, nil); !next.Before(c.NotAfter) {
+		t.Errorf("it ends at %v and is renewed at %v", c.NotAfter, next)
+	}
+}

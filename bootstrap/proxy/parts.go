@@ -72,23 +72,6 @@ func localState(c *config.Config) (discovery.State, error) {
 	return discovery.State{Workloads: file.Workloads, Services: file.Services, Policies: file.Policies}, nil
 }
 
-// newSigner is the built-in authority: of this process, or shared through a directory.
-func newSigner(c *config.Config) (identity.Signer, error) {
-	o := mtls.AuthorityOptions{Lifetime: c.SecretTTL}
-	if c.FakeCADir != "" {
-		a, err := mtls.SharedAuthority(c.FakeCADir, o)
-		if err != nil {
-			return nil, fmt.Errorf("the shared authority in FAKE_CA_DIR: %w", err)
-		}
-		return identity.Local(a), nil
-	}
-	a, err := mtls.NewAuthority(o)
-	if err != nil {
-		return nil, err
-	}
-	return identity.Local(a), nil
-}
-
 // newRevocations reads CRL_PATH for the first time; nil is no revocation lists. A file that can't be used at the start
 // turns them off for good, as in the reference (spec/control.md §5.10): that is said loudly.
 func (p *Proxy) newRevocations() *identity.RevocationsConfig {
@@ -172,10 +155,6 @@ func (p *Proxy) storeConfig() state.Config {
 		c.Node = *p.config.LocalNode
 	}
 	return c
-}
-
-func (p *Proxy) identityConfig(s identity.Signer) identity.Config {
-	return identity.Config{Signer: s, Log: p.logs.Scope("ztunnel::identity::manager")}
 }
 
 func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound) pod.Config {

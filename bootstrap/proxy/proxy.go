@@ -57,6 +57,7 @@ type Proxy struct {
 	revocations *identity.RevocationsConfig
 	began       time.Time
 	shutdown    chan string
+	endSigner   func()
 }
 
 // flushDeadline bounds what is waited for after the drain: spans and log lines on their way.
@@ -101,10 +102,12 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if err != nil {
 		return nil, err
 	}
-	signer, err := newSigner(c)
+	signer, endSigner, err := p.newSigner()
 	if err != nil {
 		return nil, err
 	}
+	p.endSigner = endSigner
+	undo.add(endSigner)
 	p.revocations = p.newRevocations()
 	network := o.Network
 	if network == nil {
@@ -144,9 +147,6 @@ func supported(c *config.Config) error {
 	if c.ProxyMode != config.Dedicated {
 		refuse("PROXY_MODE", "shared", "set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO=namespace/name/service-account")
 	}
-	if !c.FakeCA {
-		refuse("FAKE_CA", "false", "set FAKE_CA=true, with FAKE_CA_DIR to share the authority between proxies")
-	}
 	if c.DNSProxy {
 		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false")
 	}
@@ -176,6 +176,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	}
 	<-pages
 	p.closeSystem()
+	p.endSigner()
 	p.closeTelemetry()
 	p.closeLogs()
 	return err

@@ -118,7 +118,6 @@ func TestUnsupportedSettings(t *testing.T) {
 		want    []string // what must be named, and what is to be done about it
 	}{
 		{[]string{"PROXY_MODE=shared"}, []string{"PROXY_MODE=shared", "PROXY_MODE=dedicated", "PROXY_WORKLOAD_INFO"}},
-		{[]string{"FAKE_CA=false", "FAKE_CA_DIR="}, []string{"FAKE_CA=false", "FAKE_CA=true"}},
 		{[]string{"ISTIO_META_DNS_CAPTURE=true"}, []string{"ISTIO_META_DNS_CAPTURE=true", "ISTIO_META_DNS_CAPTURE=false"}},
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},

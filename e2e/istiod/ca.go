@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type CA struct {
 
 	// Caller is who callers are known to be.
 	Caller messages.Identity
+	// Callers, where set, are who the bearers of tokens are; nobody else is served. It must be set before the first call.
+	Callers map[string]messages.Identity
+	// Backdate is how far before now certificates begin; two minutes, as with istiod, unless changed before the first call.
+	Backdate time.Duration
 	// Refuse, where set, is asked whether a call is to fail; it may wait. It must be set before the first call.
 	Refuse func(ctx context.Context, s Signing) error
 	// Change, where set, changes an answer. It must be set before the first call.
@@ -58,7 +63,7 @@ func NewCA() (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{Caller: messages.Identity{TrustDomain: messages.DefaultTrustDomain, Namespace: "istio-system", ServiceAccount: "ztunnel"}}
+	c := &CA{Caller: messages.Identity{TrustDomain: messages.DefaultTrustDomain, Namespace: "istio-system", ServiceAccount: "ztunnel"}, Backdate: backdate}
 	c.SignBy(root)
 	c.Trust(root)
 	return c, nil
@@ -102,6 +107,14 @@ func (c *CA) Calls() []Signing {
 func (c *CA) CreateCertificate(ctx context.Context, r *ca.IstioCertificateRequest) (*ca.IstioCertificateResponse, error) {
 	s := Signing{At: time.Now(), Request: r, For: c.Caller}
 	s.Headers, _ = metadata.FromIncomingContext(ctx)
+	if c.Callers != nil {
+		token, _ := strings.CutPrefix(strings.Join(s.Headers.Get("authorization"), ""), "Bearer ")
+		caller, known := c.Callers[token]
+		if !known {
+			return nil, status.Error(codes.Unauthenticated, "request authenticate failure")
+		}
+		s.For = caller
+	}
 	if named := r.GetMetadata().GetFields()["ImpersonatedIdentity"].GetStringValue(); named != "" {
 		id, err := messages.ParseIdentity(named)
 		if err != nil {
@@ -133,7 +146,7 @@ func (c *CA) CreateCertificate(ctx context.Context, r *ca.IstioCertificateReques
 	if lifetime > maxLifetime {
 		return nil, status.Error(codes.InvalidArgument, "requested TTL is greater than the max allowed")
 	}
-	leaf, err := issuers[0].Leaf(s.Parsed.PublicKey, s.For, lifetime)
+	leaf, err := issuers[0].Leaf(s.Parsed.PublicKey, s.For, c.Backdate, lifetime)
 	if err != nil {
 		return nil, status.Error(codes.Internal, "CSR signing error: "+err.Error())
 	}

@@ -190,7 +190,7 @@ func pemOf(kind, content string) string {
 func signedFor(t *testing.T, id messages.Identity) func(Signing, []string) []string {
 	root := issuer(t, "impostor", nil)
 	return func(s Signing, _ []string) []string {
-		leaf, err := root.Leaf(s.Parsed.PublicKey, id, time.Hour)
+		leaf, err := root.Leaf(s.Parsed.PublicKey, id, time.Minute, time.Hour)
 		if err != nil {
 			return nil
 		}

@@ -46,14 +46,14 @@ func NewIssuer(name string, parent *Issuer) (*Issuer, error) {
 	return i, err
 }
 
-// Leaf is a workload's certificate, as PEM.
-func (i *Issuer) Leaf(of crypto.PublicKey, id messages.Identity, lifetime time.Duration) (string, error) {
+// Leaf is a workload's certificate, as PEM: it begins that long before now and lives for lifetime after.
+func (i *Issuer) Leaf(of crypto.PublicKey, id messages.Identity, before, lifetime time.Duration) (string, error) {
 	name, err := url.Parse(id.String())
 	if err != nil {
 		return "", fmt.Errorf("name %s: %w", id, err)
 	}
 	c, err := issue(&x509.Certificate{
-		SerialNumber: serial(), NotBefore: time.Now().Add(-backdate), NotAfter: time.Now().Add(lifetime),
+		SerialNumber: serial(), NotBefore: time.Now().Add(-before), NotAfter: time.Now().Add(lifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true, URIs: []*url.URL{name},
