@@ -47,12 +47,12 @@ func (d *directory) Next(ctx context.Context, _ time.Duration) error {
 func (d *directory) Close() error { d.closed.Add(1); return nil }
 
 // tunnel counts what a subscriber hears.
-type tunnel struct{ changed int }
+type tunnel struct{ changed atomic.Int64 }
 
 // Receive counts.
 func (u *tunnel) Receive(ctx actor.Context) {
 	if _, ok := ctx.Message().(*messages.RevocationsChanged); ok {
-		u.changed++
+		u.changed.Add(1)
 	}
 }
 
@@ -139,32 +139,32 @@ func TestSubscribersHearOfChanges(t *testing.T) {
 	keep(t, false, func(r *register) {
 		u, pid := r.subscribe(0)
 		r.change() // there is no file yet
-		if u.changed != 0 {
+		if u.changed.Load() != 0 {
 			r.Fatal("told of nothing")
 		}
 		r.write()
 		r.change()
 		r.change() // of another file
-		if u.changed != 1 || r.counts.Loaded.Load() != 1 {
-			r.Fatalf("told %d times, loaded %d times: want once", u.changed, r.counts.Loaded.Load())
+		if u.changed.Load() != 1 || r.counts.Loaded.Load() != 1 {
+			r.Fatalf("told %d times, loaded %d times: want once", u.changed.Load(), r.counts.Loaded.Load())
 		}
 		late, _ := r.subscribe(0)
 		current, _ := r.subscribe(1)
-		if late.changed != 1 || current.changed != 0 {
-			r.Errorf("who judged by old lists was told %d times, who judged by new ones %d times", late.changed, current.changed)
+		if late.changed.Load() != 1 || current.changed.Load() != 0 {
+			r.Errorf("who judged by old lists was told %d times, who judged by new ones %d times", late.changed.Load(), current.changed.Load())
 		}
 		r.system.Actors().Root.RequestWithCustomSender(r.pid, &messages.UnwatchRevocations{}, pid)
 		synctest.Wait()
 		r.write()
 		r.change()
-		if u.changed != 1 || current.changed != 1 {
-			r.Errorf("told %d and %d times: want none of who left", u.changed, current.changed)
+		if u.changed.Load() != 1 || current.changed.Load() != 1 {
+			r.Errorf("told %d and %d times: want none of who left", u.changed.Load(), current.changed.Load())
 		}
 		if err := os.Remove(r.path); err != nil {
 			r.Fatal(err)
 		}
 		r.change()
-		if r.counts.Failed.Load() == 0 || current.changed != 1 || r.lists.Current().Revoked() != 1 {
+		if r.counts.Failed.Load() == 0 || current.changed.Load() != 1 || r.lists.Current().Revoked() != 1 {
 			r.Error("a file that vanished changed something, or was not noticed")
 		}
 	})
@@ -179,8 +179,8 @@ func TestListsLoadedByAHandshakeAreTold(t *testing.T) {
 			r.Fatal(err)
 		}
 		r.change()
-		if u.changed != 1 {
-			r.Errorf("told %d times", u.changed)
+		if u.changed.Load() != 1 {
+			r.Errorf("told %d times", u.changed.Load())
 		}
 	})
 }
@@ -191,8 +191,8 @@ func TestADirectoryThatCannotBeWatchedIsLookedAt(t *testing.T) {
 		r.write()
 		<-time.After(lookAgain + time.Second)
 		synctest.Wait()
-		if u.changed != 1 {
-			r.Fatalf("told %d times", u.changed)
+		if u.changed.Load() != 1 {
+			r.Fatalf("told %d times", u.changed.Load())
 		}
 		r.dir.refused.Store(false)
 		<-time.After(lookAgain)
