@@ -22,10 +22,13 @@ var golden = []struct {
 			Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{"ImpersonatedIdentity": structpb.NewStringValue("spiffe://a")}},
 		},
 		bytes.Join([][]byte{
-			{1<<3 | 2, 3}, []byte("CSR"),
+			{1<<3 | 2, 3},
+			[]byte("CSR"),
 			{3 << 3, 0x80, 0xa3, 0x05},
-			{4<<3 | 2, 38, 1<<3 | 2, 36, 1<<3 | 2, 20}, []byte("ImpersonatedIdentity"), // an entry of Struct.fields: its key,
-			{2<<3 | 2, 12, 3<<3 | 2, 10}, []byte("spiffe://a"), // its value, a Value.string_value
+			{4<<3 | 2, 38, 1<<3 | 2, 36, 1<<3 | 2, 20},
+			[]byte("ImpersonatedIdentity"), // an entry of Struct.fields: its key,
+			{2<<3 | 2, 12, 3<<3 | 2, 10},
+			[]byte("spiffe://a"), // its value, a Value.string_value
 		}, nil),
 	},
 	{"request of a dedicated proxy", &IstioCertificateRequest{Csr: "C", ValidityDuration: 1}, []byte{1<<3 | 2, 1, 'C', 3 << 3, 1}},
