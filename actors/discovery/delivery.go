@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -14,13 +15,20 @@ import (
 // chunk bounds how many resources one message carries, so that a store never holds up its askers for long.
 const chunk = 500
 
-// again is after how long what a store did not take in is delivered again.
-const again = 100 * time.Millisecond
+// again is after how long what a store did not take in is delivered again, patience how long the stores may acknowledge
+// nothing before everything that they owe an answer for is.
+const (
+	again    = 100 * time.Millisecond
+	patience = 5 * time.Second
+)
 
 // delivery is what is on its way to the stores.
 type delivery struct {
-	// open are the messages that no store has acknowledged.
-	open map[uint64]struct{}
+	// open are the messages that no store has acknowledged, and whom they are for.
+	open map[uint64]string
+	// heard counts the acknowledgements; waiting says that somebody looks whether they come.
+	heard   uint64
+	waiting bool
 	// pending are the stores that are to be delivered everything again.
 	pending map[string]bool
 }
@@ -28,14 +36,50 @@ type delivery struct {
 // redeliver says that it is time to do so.
 type redeliver struct{ role string }
 
+// overdue says that the next acknowledgement after so many should have come.
+type overdue struct{ heard uint64 }
+
 // settled reports whether the stores have everything.
 func (d *delivery) settled() bool { return len(d.open) == 0 && len(d.pending) == 0 }
 
 // number is what the next message to a store is told back by.
-func (d *discovery) number() uint64 {
+func (d *discovery) number(ctx actor.Context, role string) uint64 {
 	d.memory.numbered++
-	d.delivery.open[d.memory.numbered] = struct{}{}
+	d.delivery.open[d.memory.numbered] = role
+	if !d.delivery.waiting {
+		d.delivery.waiting = true
+		kit.After(ctx, patience, &overdue{d.delivery.heard})
+	}
 	return d.memory.numbered
+}
+
+// overdue delivers everything again to the stores that say nothing any more: a message to them may be lost, or what they
+// said to it. A policy of which a store never heard would allow wrongly.
+func (d *discovery) overdue(ctx actor.Context, m *overdue) {
+	d.delivery.waiting = false
+	switch {
+	case len(d.delivery.open) == 0:
+		return
+	case d.delivery.heard == m.heard:
+		silent := map[string]bool{}
+		for _, role := range d.delivery.open {
+			silent[role] = true
+		}
+		for _, role := range roles {
+			if silent[role] {
+				d.abandon(role)
+				d.deliver(ctx, role)
+			}
+		}
+		return
+	}
+	d.delivery.waiting = true
+	kit.After(ctx, patience, &overdue{d.delivery.heard})
+}
+
+// abandon awaits nothing of a store any more.
+func (d *discovery) abandon(role string) {
+	maps.DeleteFunc(d.delivery.open, func(_ uint64, to string) bool { return to == role })
 }
 
 // storeLost delivers one store its state again; the service store gets its endpoints from the workload store.
@@ -66,31 +110,31 @@ func (d *discovery) deliverChanges(ctx actor.Context, c *changes) {
 		d.sendServices(ctx, c.Services, false)
 	}
 	eachPart(c.goneServices, func(part []messages.NamespacedHostname, _, more bool) {
-		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(), Remove: part, More: more})
+		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(ctx, state.RoleServices), Remove: part, More: more})
 	})
 	eachPart(c.gonePolicies, func(part []string, _, more bool) {
-		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(), Remove: part, More: more})
+		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(ctx, state.RolePolicies), Remove: part, More: more})
 	})
 	eachPart(c.goneWorkloads, func(part []string, _, more bool) {
-		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(), Remove: part, More: more})
+		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(ctx, state.RoleWorkloads), Remove: part, More: more})
 	})
 }
 
 func (d *discovery) sendWorkloads(ctx actor.Context, all []messages.WorkloadUpdate, reset bool) {
 	atLeastOnePart(all, func(part []messages.WorkloadUpdate, first, more bool) {
-		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+		ctx.Request(d.config.Workloads, &messages.UpdateWorkloads{Delivery: d.number(ctx, state.RoleWorkloads), Set: part, Reset: reset && first, More: more})
 	})
 }
 
 func (d *discovery) sendPolicies(ctx actor.Context, all []*messages.Authorization, reset bool) {
 	atLeastOnePart(all, func(part []*messages.Authorization, first, more bool) {
-		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+		ctx.Request(d.config.Policies, &messages.UpdatePolicies{Delivery: d.number(ctx, state.RolePolicies), Set: part, Reset: reset && first, More: more})
 	})
 }
 
 func (d *discovery) sendServices(ctx actor.Context, all []messages.ServiceUpdate, reset bool) {
 	atLeastOnePart(all, func(part []messages.ServiceUpdate, first, more bool) {
-		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(), Set: part, Reset: reset && first, More: more})
+		ctx.Request(d.config.Services, &messages.UpdateServices{Delivery: d.number(ctx, state.RoleServices), Set: part, Reset: reset && first, More: more})
 	})
 }
 
@@ -126,6 +170,7 @@ func (d *discovery) applied(ctx actor.Context, m *messages.Applied) {
 		return // told to an earlier life
 	}
 	delete(d.delivery.open, m.Delivery)
+	d.delivery.heard++
 	if d.delivery.settled() {
 		d.settled(ctx)
 	}

@@ -14,6 +14,9 @@ const RoleDiscovery = "discovery"
 // capacity bounds the mailbox: askers that demand resources are many at most.
 const capacity = 4096
 
+// roles are the stores in the order in which they are delivered everything.
+var roles = []string{state.RoleWorkloads, state.RolePolicies, state.RoleServices}
+
 // State is what is delivered.
 type State struct {
 	Workloads []messages.WorkloadUpdate
@@ -56,7 +59,7 @@ func Spec(c Config) kit.Spec {
 	return kit.Spec{
 		Role: RoleDiscovery, Capacity: capacity,
 		New: func() actor.Actor {
-			d := &discovery{config: c, memory: memory, delivery: delivery{open: map[uint64]struct{}{}, pending: map[string]bool{}}}
+			d := &discovery{config: c, memory: memory, delivery: delivery{open: map[uint64]string{}, pending: map[string]bool{}}}
 			if c.Control != nil {
 				d.control = newClient(c.Control)
 			}
@@ -82,6 +85,8 @@ func (d *discovery) Receive(ctx actor.Context) {
 		d.undelivered(ctx, m)
 	case *redeliver:
 		d.redeliver(ctx, m)
+	case *overdue:
+		d.overdue(ctx, m)
 	case *opened:
 		d.opened(ctx, m)
 	case *received:
@@ -102,7 +107,7 @@ func (d *discovery) Receive(ctx actor.Context) {
 // started delivers what there is, which after a crash is everything, and connects.
 func (d *discovery) started(ctx actor.Context) {
 	d.memory.base(d.config.State)
-	for _, role := range []string{state.RoleWorkloads, state.RolePolicies, state.RoleServices} {
+	for _, role := range roles {
 		d.deliver(ctx, role)
 	}
 	if d.control != nil {

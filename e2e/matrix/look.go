@@ -72,6 +72,9 @@ func (s *Scene) read() {
 	one := func(c *call) {
 		t := told[c.door()][c.from.String()]
 		c.Reason, c.Unknown = t.reason(), !t.known
+		if c.forbidden() && c.Reason == messages.ReasonPolicyChanged {
+			c.Reason = messages.ReasonPolicyDenied // the policies came back while it waited: whoever was first says it
+		}
 	}
 	for _, c := range s.calls {
 		if c.name != Ready {

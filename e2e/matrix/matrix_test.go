@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"fmt"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -23,7 +22,7 @@ func TestMatrix(t *testing.T) {
 			if cell.Test != "" {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s of the %s/%s", row.title(), row.Node, f), func(t *testing.T) {
+			t.Run(heading(&row)+"/"+f.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newScene(t, &row)
 					defer s.World.Close()

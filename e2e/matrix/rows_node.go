@@ -40,8 +40,8 @@ func nodeRows() []Row {
 			Cells: cells{
 				PanicOnce: quiet,
 				CrashLoop: sees(late(28*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
-				Drop:      sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
-				Delay:     sees(late(25*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(25*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Drop:      sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Delay:     sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 				Duplicate: quiet,
 				LoseReply: sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
 			},

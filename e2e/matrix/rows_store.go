@@ -62,6 +62,18 @@ func storeRows() []Row {
 			},
 		},
 		{
+			Role: state.RolePolicies, Node: Server, Before: doomBefore, When: doomByDiscovery,
+			Over: Over[messages.UpdatePolicies](),
+			Cells: cells{
+				PanicOnce: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				CrashLoop: sees(late(18*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(18*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), ends(messages.ReasonPolicyChanged, Doomed)),
+				Drop:      sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				Delay:     sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				Duplicate: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+				LoseReply: sees(ends(messages.ReasonPolicyChanged, Doomed)),
+			},
+		},
+		{
 			Role: state.RoleNames, Node: Client, Deadline: socksDeadline,
 			Over: Over[messages.ResolveName](),
 			Cells: cells{
@@ -91,10 +103,10 @@ func storeRows() []Row {
 			Cells: cells{
 				PanicOnce: sees(late(100*time.Millisecond, Mesh, PlainIn)),
 				CrashLoop: sees(late(28*time.Second, PlainIn), failedAfter(15*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, DeniedPlain), unready(0)),
-				Drop:      sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), unready(0), hang(PlainIn, DeniedPlain), heals(Never)),
-				Delay:     sees(late(25*time.Second, PlainIn), failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(25*time.Second, messages.ReasonPolicyDenied, DeniedPlain), unready(0)),
+				Drop:      sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
+				Delay:     sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
 				Duplicate: quiet,
-				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), unready(0), hang(PlainIn, DeniedPlain), heals(Never)),
+				LoseReply: sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
 			},
 		},
 		{
@@ -103,10 +115,10 @@ func storeRows() []Row {
 			Cells: cells{
 				PanicOnce: sees(late(100*time.Millisecond, Mesh, PlainOut, SOCKS)),
 				CrashLoop: sees(late(28*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
-				Drop:      sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
-				Delay:     sees(late(25*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(25*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Drop:      sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Delay:     sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 				Duplicate: quiet,
-				LoseReply: sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
+				LoseReply: sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 			},
 		},
 		{
@@ -115,10 +127,10 @@ func storeRows() []Row {
 			Cells: cells{
 				PanicOnce: sees(late(100*time.Millisecond, Mesh, PlainIn)),
 				CrashLoop: sees(late(28*time.Second, PlainIn), failedAfter(15*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, DeniedPlain), unready(0)),
-				Drop:      sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), unready(0), hang(PlainIn, DeniedPlain), heals(Never)),
-				Delay:     sees(late(25*time.Second, PlainIn), failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), failedAfter(25*time.Second, messages.ReasonPolicyDenied, DeniedPlain), unready(0)),
+				Drop:      sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
+				Delay:     sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
 				Duplicate: quiet,
-				LoseReply: sees(failedAfter(20*time.Second, messages.ReasonTLSHandshake, Mesh, SOCKS, Denied, NextMesh), unready(0), hang(PlainIn, DeniedPlain), heals(Never)),
+				LoseReply: sees(late(10*time.Second, Mesh, PlainIn, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied, DeniedPlain), unready(0)),
 			},
 		},
 	}

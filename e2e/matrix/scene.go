@@ -5,12 +5,18 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/fault"
 	"github.com/troupe-mesh/troupe/actors/flow"
+	"github.com/troupe-mesh/troupe/actors/node"
+	"github.com/troupe-mesh/troupe/actors/state"
 	"github.com/troupe-mesh/troupe/e2e/bubble"
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -46,6 +52,7 @@ type Scene struct {
 	faults *fault.Faults
 	calls  []*call // all that were made
 	heals  time.Duration
+	doomed atomic.Bool // the state says so
 
 	mu      sync.Mutex
 	lasting []*call // those that stay open
@@ -229,12 +236,38 @@ func (s *Scene) open(name string) {
 	}
 }
 
+// doomer is a policy that denies a connection which was allowed.
+func doomer() *messages.Authorization {
+	return bubble.Policy("no-doomed", messages.ActionDeny, bubble.Ports(7070))
+}
+
+// doomBefore has the node ask the scene for its state, so that doomByDiscovery can change it.
+func doomBefore(s *Scene, o *bubble.Options) {
+	o.Source = func() discovery.State {
+		m := mesh()
+		if s.doomed.Load() {
+			m.Policies = append(m.Policies, doomer())
+		}
+		return m.State()
+	}
+}
+
+// doomByDiscovery is doom by way of discovery, which delivers the policies anew.
+func doomByDiscovery(s *Scene) {
+	s.t.Helper()
+	s.open(Doomed)
+	s.doomed.Store(true)
+	system := s.Broken().System
+	system.Send(actor.NewPID(system.Actors().Address(), node.RoleNode+"/"+discovery.RoleDiscovery), &messages.StoreLost{Role: state.RolePolicies})
+	s.World.Pass(15 * time.Second)
+}
+
 // doom has a policy deny a connection that was allowed, and gives the node the time in which it should end.
 func doom(s *Scene) {
 	s.t.Helper()
 	s.open(Doomed)
 	s.nodes[Server].UpdatePolicies(messages.UpdatePolicies{
-		Set: []*messages.Authorization{bubble.Policy("no-doomed", messages.ActionDeny, bubble.Ports(7070))},
+		Set: []*messages.Authorization{doomer()},
 	})
 	s.World.Pass(15 * time.Second)
 }
