@@ -27,6 +27,8 @@ type demands struct {
 	askers int
 	// absent are the names that were not there, until when.
 	absent map[string]int64
+	// anchor is the held workload that unsubscribing asks for again.
+	anchor string
 }
 
 // demand is the look-up of one name.
@@ -198,8 +200,34 @@ func (d *discovery) end(ctx actor.Context, name string, outcome messages.DemandO
 
 func (d *discovery) unsubscribe(ctx actor.Context, names ...string) {
 	if c := d.control; c.stream != nil {
-		d.send(ctx, c.session.Unsubscribe(names...))
+		d.send(ctx, c.session.Unsubscribe(d.anchor(names), names...))
 	}
+}
+
+// anchor is a name that stays subscribed to while names do not: a workload, whose answer is the shortest, or else anything
+// that is held or looked up. It is kept for as long as it is held.
+func (d *discovery) anchor(names []string) string {
+	s := &d.control.demands
+	stays := func(name string) bool { return !slices.Contains(names, name) }
+	if s.anchor != "" && stays(s.anchor) && d.memory.ledger.Holds(xds.Addresses, s.anchor) {
+		return s.anchor
+	}
+	s.anchor = d.memory.ledger.First(xds.Addresses, func(name string) bool {
+		return stays(name) && d.memory.workloads.has(d.memory.keyOf(name))
+	})
+	if s.anchor != "" {
+		return s.anchor
+	}
+	if service := d.memory.ledger.First(xds.Addresses, stays); service != "" {
+		return service
+	}
+	first := ""
+	for name := range s.byName {
+		if stays(name) && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
 }
 
 // tell answers an asker.

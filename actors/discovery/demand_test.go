@@ -79,7 +79,7 @@ func TestDemand(t *testing.T) {
 		pass(time.Second)
 		l.say(pods("2", "a"))
 		answered("/a-ip arrived after 1s", "/a-ip arrived after 1s")
-		c.asked("addresses nonce 2", "addresses -[/a-ip]")
+		c.asked("addresses nonce 2", "addresses +[a] -[/a-ip]")
 
 		ask("b", 0)
 		l.say(pods("3", "b"))
@@ -94,7 +94,7 @@ func TestDemand(t *testing.T) {
 		missed.Removed = []string{"/none"}
 		l.say(missed)
 		answered("/none absent after 0s")
-		c.asked("addresses +[/none]", "addresses nonce 4", "addresses -[/none]")
+		c.asked("addresses +[/none]", "addresses nonce 4", "addresses +[a] -[/none]")
 		ask("/none", 0)
 		answered("/none absent after 0s")
 		c.asked() // a moment ago it was not there
@@ -108,6 +108,44 @@ func TestDemand(t *testing.T) {
 		bad.Rejected = []xds.Reject{{Name: "bad", Aliases: []string{"/bad"}, Reason: errors.New("no good")}}
 		l.say(bad)
 		answered("/bad absent after 0s")
+		c.end()
+	})
+}
+
+// What is unsubscribed from goes together with the name of something that stays: istiod answers a request without a name
+// with the removal of all that is subscribed to. A workload is best, then anything that is held, or that is being looked up.
+func TestUnsubscribingNamesWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, ask, _ := demander(t, onDemand)
+		l := c.server.last(t)
+		l.take()
+		miss := func(name string) {
+			ask(name, 0)
+			missed := pods("n")
+			missed.Removed = []string{name}
+			l.say(missed)
+		}
+		miss("/1") // nothing stays
+		c.asked("addresses +[/1]", "addresses nonce n", "addresses -[/1]")
+		ask("/later", time.Minute)
+		ask("/again", time.Minute)
+		miss("/2")
+		c.asked("addresses +[/later]", "addresses +[/again]", "addresses +[/2]", "addresses nonce n", "addresses +[/again] -[/2]")
+		service := pods("n")
+		service.Items = []xds.Item{{Name: "ns/a", Service: &messages.Service{Namespace: "ns", Hostname: "a"}}}
+		l.say(service)
+		miss("/3")
+		c.asked("addresses nonce n", "addresses +[/3]", "addresses nonce n", "addresses +[ns/a] -[/3]")
+		l.say(pods("n", "z", "y"))
+		miss("/4")
+		c.asked("addresses nonce n", "addresses +[/4]", "addresses nonce n", "addresses +[y] -[/4]")
+		l.say(pods("n", "b")) // the one in use is kept
+		miss("/5")
+		c.asked("addresses nonce n", "addresses +[/5]", "addresses nonce n", "addresses +[y] -[/5]")
+		gone := pods("n")
+		gone.Removed = []string{"y"}
+		l.say(gone)
+		c.asked("addresses nonce n", "addresses +[b] -[y]")
 		c.end()
 	})
 }

@@ -34,9 +34,14 @@ func (w *World) answer(s *Stream, q *discovery.DeltaDiscoveryRequest, sub *watch
 	}
 	wanted, missed := w.lookup(all, asked)
 	for name, e := range all {
-		if s.node != "" && e.node == s.node {
+		if s.node != "" && e.node == s.node && !sub.names[name] {
 			wanted[name] = true
 		}
+	}
+	if len(asked) == 0 && len(wanted) == 0 {
+		// As istiod does: a request that only unsubscribes is answered with the removal of all that is left.
+		r.RemovedResources = slices.Sorted(maps.Keys(sub.names))
+		return r
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		send(name)

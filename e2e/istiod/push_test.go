@@ -319,6 +319,13 @@ func TestOnDemand(t *testing.T) {
 	if got := demand("/10.9.9.9"); got != messages.DemandAbsent {
 		t.Errorf("of nobody: %s", got)
 	}
+	settle := func() { // the requests that a look-up leaves behind are answered in order before the next one's
+		demand("/10.255.0.1")
+	}
+	settle()
+	if p.workload(uid("a")) == nil || p.workload(uid("near")) == nil {
+		t.Error("a look-up of nobody took away what is there")
+	}
 	s.World.Change(func(c *Change) { c.Workload(pod("new", "10.9.9.9")) })
 	p.eventually("found now that it is there", func() bool { return demand("/10.9.9.9") == messages.DemandArrived })
 	if got := demand("ns/app.ns.svc.cluster.local"); got != messages.DemandArrived || p.service("ns", "app.ns.svc.cluster.local") == nil {
@@ -328,6 +335,9 @@ func TestOnDemand(t *testing.T) {
 	// Gone, and back on another node under the same address: the address was asked for twice, and is answered twice.
 	s.World.Change(func(c *Change) { c.Remove(AddressType, uid("a")) })
 	p.eventually("the removal", func() bool { return p.workload(uid("a")) == nil })
+	if settle(); p.workload(uid("near")) == nil {
+		t.Error("the removal of one took away another")
+	}
 	s.World.Change(func(c *Change) { c.Workload(pod("a2", "10.0.0.1")) })
 	p.eventually("found again", func() bool { return demand("/10.0.0.1") == messages.DemandArrived })
 	if p.workload(uid("a2")) == nil {

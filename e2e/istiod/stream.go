@@ -125,31 +125,32 @@ func (s *Stream) request(g deltaStream, r *discovery.DeltaDiscoveryRequest) erro
 	} else if r.ResponseNonce != "" {
 		return nil
 	}
-	added := w.follow(r)
-	if known && len(added) == 0 && len(r.ResourceNamesUnsubscribe) == 0 {
+	asked, changed := w.follow(r)
+	if known && !changed {
 		return nil
 	}
-	return s.send(g, s.server.World.answer(s, r, w, added))
+	return s.send(g, s.server.World.answer(s, r, w, asked))
 }
 
-// follow changes the subscription; it returns the names that are new in it.
-func (w *watched) follow(r *discovery.DeltaDiscoveryRequest) (added []string) {
-	asked := slices.Collect(maps.Keys(r.InitialResourceVersions))
-	for _, name := range append(asked, r.ResourceNamesSubscribe...) {
-		if name != "*" && !w.names[name] {
-			w.names[name] = true
-			added = append(added, name)
+// follow changes the subscription, and says whether it did; asked are the names that the request is about.
+func (w *watched) follow(r *discovery.DeltaDiscoveryRequest) (asked []string, changed bool) {
+	for _, name := range append(slices.Collect(maps.Keys(r.InitialResourceVersions)), r.ResourceNamesSubscribe...) {
+		if name == "*" || slices.Contains(r.ResourceNamesUnsubscribe, name) {
+			continue
 		}
+		asked = append(asked, name)
+		changed = changed || !w.names[name]
+		w.names[name] = true
 	}
 	for _, name := range r.ResourceNamesUnsubscribe {
 		if name == "*" {
 			w.wildcard = false
 		}
+		changed = changed || w.names[name]
 		delete(w.names, name)
-		added = slices.DeleteFunc(added, func(a string) bool { return a == name })
 	}
-	slices.Sort(added)
-	return added
+	slices.Sort(asked)
+	return slices.Compact(asked), changed
 }
 
 // pushed sends the changes that the client watches.

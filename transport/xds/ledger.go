@@ -25,6 +25,17 @@ func (l *Ledger) Holds(k Kind, name string) bool {
 	return ok
 }
 
+// First is the first name held that pleases, in their order, or empty.
+func (l *Ledger) First(k Kind, pleases func(name string) bool) string {
+	first := ""
+	for name := range l.held[k] {
+		if (first == "" || name < first) && pleases(name) {
+			first = name
+		}
+	}
+	return first
+}
+
 // Len is how many names are held.
 func (l *Ledger) Len(k Kind) int { return len(l.held[k]) }
 

@@ -115,7 +115,13 @@ func (s *Session) Subscribe(names ...string) *discovery.DeltaDiscoveryRequest {
 	return &discovery.DeltaDiscoveryRequest{TypeUrl: Addresses.TypeURL(), ResourceNamesSubscribe: names}
 }
 
-// Unsubscribe takes that back, in a message of its own: together they would cancel each other out.
-func (s *Session) Unsubscribe(names ...string) *discovery.DeltaDiscoveryRequest {
-	return &discovery.DeltaDiscoveryRequest{TypeUrl: Addresses.TypeURL(), ResourceNamesUnsubscribe: names}
+// Unsubscribe takes that back, in a message of its own: together they would cancel each other out. It asks once more for
+// anchor, a name that is subscribed to and stays so: istiod answers a request that names nothing with the removal of all
+// that is subscribed to. Empty means that nothing is.
+func (s *Session) Unsubscribe(anchor string, names ...string) *discovery.DeltaDiscoveryRequest {
+	r := &discovery.DeltaDiscoveryRequest{TypeUrl: Addresses.TypeURL(), ResourceNamesUnsubscribe: names}
+	if anchor != "" {
+		r.ResourceNamesSubscribe = []string{anchor}
+	}
+	return r
 }
