@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// Address is where it listens; 127.0.0.1 and a free port unless set. It stays the same over restarts.
 	Address string
+	// Listen opens the listener; net.Listen for TCP unless set.
+	Listen func(address string) (net.Listener, error)
 	// Authority issues its certificate, for Names; one of its own and localhost and 127.0.0.1 unless set.
 	Authority *Authority
 	Names     []string
@@ -72,6 +74,9 @@ func Start(o Options) (*Server, error) {
 	if len(o.Names) == 0 {
 		o.Names = []string{"localhost", "127.0.0.1"}
 	}
+	if o.Listen == nil {
+		o.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
 	if o.MaxRequest == 0 {
 		o.MaxRequest = 4 << 20
 	}
@@ -90,7 +95,7 @@ func Start(o Options) (*Server, error) {
 
 // Restart starts a server again that was stopped, at the same address.
 func (s *Server) Restart() error {
-	l, err := net.Listen("tcp", s.address)
+	l, err := s.options.Listen(s.address)
 	if err != nil {
 		return fmt.Errorf("listen for xDS: %w", err)
 	}
