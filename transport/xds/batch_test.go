@@ -178,7 +178,7 @@ func TestRejects(t *testing.T) {
 		`workload { application_tunnel { protocol: 9 } }`:                              "protocol 9 is unknown",
 		`workload { application_tunnel { port: 65536 } }`:                              "port 65536 is out of range",
 		`workload { waypoint { } }`:                                                    "waypoint: a gateway without a destination",
-		`workload { network_gateway { address { address: "1" } } }`:                    "network gateway: gateway: an address of 1 bytes",
+		`workload { network_gateway { address { address: "1" } } }`:                    "network gateway: an address of 1 bytes",
 		`workload { waypoint { hostname { } hbone_mtls_port: 70000 } }`:                "port 70000 is out of range",
 		`workload { services { key: "noslash" value { } } }`:                           `"noslash": want namespace/hostname`,
 		`workload { services { key: "a/b" value { ports { service_port: 65536 } } } }`: "port 65536",

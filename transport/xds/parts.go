@@ -71,7 +71,7 @@ func gateway(g *workload.GatewayAddress) (*messages.GatewayAddress, error) {
 	}
 	at, err := port(g.HboneMtlsPort)
 	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
+		return nil, err
 	}
 	made := &messages.GatewayAddress{HBONEMTLSPort: at}
 	switch d := g.Destination.(type) {
@@ -82,7 +82,7 @@ func gateway(g *workload.GatewayAddress) (*messages.GatewayAddress, error) {
 	case *workload.GatewayAddress_Address:
 		addr, err := address(d.Address.GetAddress())
 		if err != nil {
-			return nil, fmt.Errorf("gateway: %w", err)
+			return nil, err
 		}
 		made.Destination.Address = messages.NetworkAddress{Network: same(d.Address.GetNetwork()), Addr: addr}
 	default:
