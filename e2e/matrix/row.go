@@ -34,6 +34,8 @@ type Row struct {
 	When func(s *Scene)
 	// Before prepares the node that is broken, before it starts: with other rules, or options.
 	Before func(s *Scene, o *bubble.Options)
+	// mayMiss says that the message need not be sent.
+	mayMiss bool
 	// Cells are what is seen of each fault.
 	Cells map[Fault]Cell
 }

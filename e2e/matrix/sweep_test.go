@@ -1,0 +1,111 @@
+package matrix
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/troupe-mesh/troupe/actors/fault"
+	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/e2e/bubble"
+)
+
+// spot is an actor's role and the type of a message that it handles.
+type spot struct{ role, kind string }
+
+// spots takes down what the actors of a node handle.
+type spots struct {
+	mu   sync.Mutex
+	seen map[spot]bool
+}
+
+var _ kit.FaultHook = (*spots)(nil)
+
+// Post lets a message pass.
+func (*spots) Post(_ kit.Target, msg any, deliver func(any)) { deliver(msg) }
+
+// Handling takes a message down.
+func (s *spots) Handling(to kit.Target, msg any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[spot{to.Role, kindOf(msg)}] = true
+}
+
+func kindOf(msg any) string { return strings.TrimPrefix(fmt.Sprintf("%T", msg), "*") }
+
+// whatever is every message of a type by its name.
+func whatever(kind string) Message {
+	return Message{name: kind, strike: func(faults *fault.Faults, role string, f Fault, late time.Duration) *fault.Rule {
+		on := fault.On[any](faults, role).Where(func(m *any) bool { return kindOf(*m) == kind })
+		switch f {
+		case Drop:
+			return on.Once().Drop()
+		case Delay:
+			return on.Once().Delay(late)
+		case Duplicate:
+			return on.Duplicate()
+		default:
+			return on.Once().LoseReply()
+		}
+	}}
+}
+
+var sweepAll = flag.Bool("sweep", false, "TestSweep delays and doubles every message, too, and loses every reply")
+
+// own are the ends of what actors left to goroutines of their own. The kit delivers them whatever happens, so that nobody
+// makes up for one that is dropped.
+var own = map[spot]bool{
+	{"dns-cache", "state.resolved"}:     true,
+	{"peer", "pool.tunnelDialed"}:       true,
+	{"session", "pod.secured"}:          true,
+	{"tunnel", "messages.Finished"}:     true,
+	{"certificates", "identity.signed"}: true,
+}
+
+// TestSweep does to every message of every actor what can happen on its way. What users see of it is not told here, but
+// everything goes well again, and what must hold whatever is broken does. (Crashes over every message: e2e/bubble.)
+func TestSweep(t *testing.T) {
+	if testing.Short() && !*sweepAll {
+		t.Skip("it takes long")
+	}
+	all := []Fault{Drop}
+	if *sweepAll {
+		all = []Fault{Drop, Delay, Duplicate, LoseReply}
+	}
+	for _, side := range []Side{Client, Server} {
+		seen := &spots{seen: map[spot]bool{}}
+		synctest.Test(t, func(t *testing.T) {
+			s := newScene(t, &Row{Node: side, Before: func(_ *Scene, o *bubble.Options) { o.Faults = seen }})
+			defer s.World.Close()
+			s.start(Client)
+			s.start(Server)
+			s.openLasting()
+			s.launch(stagger).wait()
+			s.verify()
+		})
+		for _, at := range slices.SortedFunc(maps.Keys(seen.seen), func(a, b spot) int { return strings.Compare(a.role+a.kind, b.role+b.kind) }) {
+			for _, f := range all {
+				if f == Drop && own[at] {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s over %s at the %s/%s", at.role, at.kind, side, f), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newScene(t, &Row{Role: at.role, Node: side, Over: whatever(at.kind), mayMiss: true})
+						defer s.World.Close()
+						seen := s.play(f)
+						if seen.Heals == Never {
+							t.Errorf("it does not heal: %s", seen)
+						}
+						s.verify()
+					})
+				})
+			}
+		}
+	}
+}
