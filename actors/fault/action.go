@@ -76,9 +76,7 @@ func (s *Selector[T]) Reorder(d time.Duration) *Rule {
 	return r.onWay(func(msg delivery, selected bool) bool {
 		if overtaken := r.firstFor(msg.to.PID); overtaken != nil {
 			msg.deliver(msg.msg)
-			if r.unpark(overtaken) {
-				r.strike(overtaken.to, overtaken.msg)
-			}
+			r.unpark(overtaken, func() { r.strike(overtaken.to, overtaken.msg) })
 			return true
 		}
 		return selected && r.park(msg, d)

@@ -29,14 +29,14 @@ func (r *Rule) park(d delivery, after time.Duration) bool {
 	}
 	p := &parked{delivery: d}
 	if after > 0 {
-		p.timer = time.AfterFunc(after, func() { r.unpark(p) })
+		p.timer = time.AfterFunc(after, func() { r.unpark(p, nil) })
 	}
 	r.parked = append(r.parked, p)
 	return true
 }
 
-// unpark lets a message go on; it reports false when somebody else did.
-func (r *Rule) unpark(p *parked) bool {
+// unpark lets a message go on, after first unless that is nil; it reports false when somebody else did.
+func (r *Rule) unpark(p *parked, first func()) bool {
 	gone := true
 	r.faults.work(func() {
 		r.mu.Lock()
@@ -45,9 +45,13 @@ func (r *Rule) unpark(p *parked) bool {
 			r.parked = slices.Delete(r.parked, i, i+1)
 		}
 		r.mu.Unlock()
-		if gone = i < 0; !gone {
-			p.leave(r.faults, true)
+		if gone = i < 0; gone {
+			return
 		}
+		if first != nil {
+			first()
+		}
+		p.leave(r.faults, true)
 	})
 	return !gone
 }

@@ -108,7 +108,7 @@ func (r *Rule) ReleaseFirst() bool {
 		p = r.parked[0]
 	}
 	r.mu.Unlock()
-	return p != nil && r.unpark(p)
+	return p != nil && r.unpark(p, nil)
 }
 
 // Held is how many messages the rule holds or delays now.
