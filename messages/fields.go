@@ -36,6 +36,10 @@ const (
 	FieldLists        = "lists"
 	FieldRevoked      = "revoked"
 	FieldReason       = "reason"
+	FieldUID          = "uid"
+	FieldUIDs         = "uids"
+	FieldName         = "name"
+	FieldNamespace    = "namespace"
 )
 
 // The names of span attributes and events (TRACING §3).
@@ -90,6 +94,9 @@ const (
 	AttrDropped       = "troupe.marks_dropped"
 	AttrSegment       = "troupe.segment"
 	AttrRole          = "troupe.actor.role"
+	AttrPodUID        = "k8s.pod.uid"
+	AttrPodName       = "k8s.pod.name"
+	AttrPodNamespace  = "k8s.namespace.name"
 	AttrDirective     = "troupe.actor.directive"
 	AttrDrainEnded    = "troupe.drain.ended"
 	AttrDrainCut      = "troupe.drain.cut"

@@ -94,3 +94,81 @@ type Drained struct {
 
 // StartAccepting opens the doors: the first state has arrived.
 type StartAccepting struct{}
+
+// NamespaceID tells network namespaces apart: the device and inode of what a descriptor of one refers to.
+type NamespaceID struct{ Device, Inode uint64 }
+
+// PodNamespace is a handle of a pod's network namespace: transport/socket's.
+type PodNamespace interface {
+	ID() NamespaceID
+	// Share makes another handle of the same namespace; each is closed by itself.
+	Share() PodNamespace
+	// Close lets go of the namespace. A second time it does nothing.
+	Close() error
+}
+
+// What the CNI actor and the admin page say to the pods actor (spec/ops.md §3.4).
+
+// StartPod sees to it that the pod UID is served in Namespace, whose handle it owns. A pod that is served in another
+// namespace is stopped first. PodStarted answers.
+type StartPod struct {
+	UID       string
+	Info      WorkloadInfo
+	Namespace PodNamespace
+	Claim     *Claim
+}
+
+// Undeliver lets go of the namespace.
+func (s *StartPod) Undeliver() {
+	if s.Claim.Take() {
+		_ = s.Namespace.Close()
+	}
+}
+
+// PodStarted answers StartPod: its listeners exist, unless Err says why not.
+type PodStarted struct {
+	UID       string
+	Namespace NamespaceID
+	Err       error
+}
+
+// StopPod sees to it that a pod is not served: its listeners close at once, its connections are cut, its failure is
+// forgotten.
+type StopPod struct{ UID string }
+
+// KeepPods sees to it that no pods are served but these, in order of their uids: a StopPod may have got lost.
+type KeepPods struct{ UIDs []string }
+
+// PodState is how far a pod is.
+type PodState uint8
+
+// The states.
+const (
+	// PodPending has no listeners: it is being started, or that failed and is tried again.
+	PodPending PodState = iota
+	// PodUp is served.
+	PodUp
+)
+
+// String is the state's name in the dump.
+func (s PodState) String() string { return [...]string{"Pending", "Up"}[s] }
+
+// ListPods asks for all pods.
+type ListPods struct{ Question }
+
+// PodsListed answers ListPods, sorted by UID.
+type PodsListed struct {
+	Answer
+	Pods []PodStatus
+}
+
+// PodStatus is one pod of PodsListed.
+type PodStatus struct {
+	UID   string
+	Info  WorkloadInfo
+	State PodState
+	// Err is why it could not be started; nil for others.
+	Err error
+	// Proxy is the name of the pod's actor, which answers DumpConnections; empty for a pod that is not up.
+	Proxy string
+}

@@ -35,9 +35,11 @@ type Config struct {
 	Identity identity.Config
 	// Revocations, where not nil, has the revocation lists.
 	Revocations *identity.RevocationsConfig
-	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it.
+	// Pod is the proxy of dedicated mode; its stores are filled in. PodUID names it; it is empty in shared mode.
 	Pod    pod.Config
 	PodUID string
+	// Shared is what serves the node's pods; nil in dedicated mode.
+	Shared *Shared
 	// Admin configures the HTTP endpoints.
 	Admin admin.Deps
 	// ReadyTasks are the readiness tasks that are complete when the first state has arrived and the doors are open.
@@ -48,7 +50,8 @@ type Config struct {
 type Node struct {
 	system *kit.System
 	root   *actor.PID
-	pod    *actor.PID
+	pod    *actor.PID // of dedicated mode
+	pods   *actor.PID // of shared mode
 	admin  *actor.PID
 	stores flow.Stores
 	// restarting says that the root crashed: what it stops comes back.
@@ -60,7 +63,7 @@ func Start(c Config) (*Node, error) {
 	address := c.System.Actors().Address()
 	child := func(name string) *actor.PID { return actor.NewPID(address, RoleNode+"/"+name) }
 	n := &Node{
-		system: c.System, pod: child(pod.RolePod + "/" + c.PodUID), admin: child(admin.Role),
+		system: c.System, admin: child(admin.Role),
 		stores: flow.Stores{
 			Workloads: child(state.RoleWorkloads), Services: child(state.RoleServices), Policies: child(state.RolePolicies),
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
@@ -70,8 +73,8 @@ func Start(c Config) (*Node, error) {
 	if c.Revocations != nil {
 		n.stores.Revocations = child(identity.RoleRevocations)
 	}
-	c.Pod.Flow.System, c.Pod.Flow.Stores, c.Pod.Returns = c.System, n.stores, &n.restarting
-	podSpec, adminSpec, memory := pod.Spec(c.Pod), admin.Spec(c.Admin), discovery.NewMemory()
+	adminSpec, memory := admin.Spec(c.Admin), discovery.NewMemory()
+	servers := n.servers(&c, child)
 	var revocations kit.Spec
 	if c.Revocations != nil {
 		revocations = identity.RevocationsSpec(*c.Revocations)
@@ -80,7 +83,7 @@ func Start(c Config) (*Node, error) {
 		Role: RoleNode, Capacity: 1024, Supervision: restart,
 		New: func() actor.Actor {
 			return &node{
-				config: c, node: n, podSpec: podSpec, adminSpec: adminSpec, revocations: revocations,
+				config: c, node: n, servers: servers, adminSpec: adminSpec, revocations: revocations,
 				discovery: n.stores.Discovery, memory: memory,
 			}
 		},
@@ -105,8 +108,14 @@ func Roots() kit.Supervision { return restart }
 // Stores are the node's stores, for the admin page.
 func (n *Node) Stores() flow.Stores { return n.stores }
 
-// Pod is the proxy of dedicated mode.
+// Pod is the proxy of dedicated mode, nil in shared mode.
 func (n *Node) Pod() *actor.PID { return n.pod }
+
+// Pods is the actor that serves the pods of shared mode, nil in dedicated mode. It answers messages.ListPods.
+func (n *Node) Pods() *actor.PID { return n.pods }
+
+// Complete says that readiness need not wait for a task any more. It may be called at once after Start.
+func (n *Node) Complete(task string) { n.system.Send(n.root, &messages.TaskCompleted{Name: task}) }
 
 // Admin is the actor that owns the HTTP endpoints and the readiness tasks.
 func (n *Node) Admin() *actor.PID { return n.admin }
@@ -129,13 +138,14 @@ func (n *Node) Drain(ctx context.Context, mode messages.DrainMode, deadline time
 type node struct {
 	config    Config
 	node      *Node
-	podSpec   kit.Spec // the same for all lives of the pod: it has its doors
+	servers   []server
 	adminSpec kit.Spec // the same for all lives of the admin actor: it has its endpoints and what is pending
 	// revocations is the same for all lives of the root: it knows who has tunnels.
 	revocations kit.Spec
 	discovery   *actor.PID
 	memory      *discovery.Memory // the state outlives the root too
 	askers      []*actor.PID      // who waits for the drain
+	drainedBy   map[string]messages.Drained
 }
 
 // Receive takes the root's messages.
@@ -145,6 +155,8 @@ func (n *node) Receive(ctx actor.Context) {
 		n.started(ctx)
 	case *messages.StateDelivered:
 		n.stateDelivered(ctx)
+	case *messages.TaskCompleted:
+		ctx.Send(n.node.admin, m)
 	case *admin.Serve:
 		ctx.Send(n.node.admin, m)
 	case *messages.Drain:
@@ -175,7 +187,9 @@ func (n *node) started(ctx actor.Context) {
 	if c.Revocations != nil {
 		n.spawn(ctx, n.revocations, identity.RoleRevocations)
 	}
-	n.spawn(ctx, n.podSpec, pod.RolePod+"/"+c.PodUID)
+	for _, s := range n.servers {
+		n.spawn(ctx, s.spec, s.name)
+	}
 	n.spawn(ctx, discovery.Spec(discovery.Config{
 		State: c.Local, Source: c.Source, Control: c.Control, Memory: n.memory,
 		Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Node: ctx.Self(),
@@ -190,30 +204,59 @@ func (n *node) spawn(ctx actor.Context, spec kit.Spec, name string) {
 
 // stateDelivered opens the doors.
 func (n *node) stateDelivered(ctx actor.Context) {
-	ctx.Request(n.node.pod, &messages.StartAccepting{})
+	for _, s := range n.servers {
+		if s.opens {
+			ctx.Request(s.pid, &messages.StartAccepting{})
+		}
+	}
 	for _, task := range n.config.ReadyTasks {
 		ctx.Send(n.node.admin, &messages.TaskCompleted{Name: task})
 	}
 }
 
+// drain drains whoever serves.
 func (n *node) drain(ctx actor.Context, m *messages.Drain) {
 	if asker := ctx.Sender(); asker != nil {
 		n.askers = append(n.askers, asker)
 	}
-	ctx.Request(n.node.pod, m)
-}
-
-// undelivered tells a pod that crashed over it once more to open or to drain; its restarts get slower while it does.
-func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	switch m.Message.(type) {
-	case *messages.StartAccepting, *messages.Drain:
-		ctx.Request(n.node.pod, m.Message)
+	for _, s := range n.servers {
+		ctx.Request(s.pid, m)
 	}
 }
 
+// undelivered tells a server that crashed over it once more to open or to drain; its restarts get slower while it does.
+func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	switch m.Message.(type) {
+	case *messages.StartAccepting:
+		n.stateDelivered(ctx)
+	case *messages.Drain:
+		for _, s := range n.servers {
+			if _, over := n.drainedBy[s.pid.Id]; !over {
+				ctx.Request(s.pid, m.Message)
+			}
+		}
+	}
+}
+
+// drained tells who asked when the last server has drained.
 func (n *node) drained(ctx actor.Context, m *messages.Drained) {
+	if n.drainedBy == nil {
+		n.drainedBy = map[string]messages.Drained{}
+	}
+	if from := ctx.Sender(); from != nil {
+		n.drainedBy[from.Id] = *m
+	}
+	if len(n.drainedBy) < len(n.servers) {
+		return
+	}
+	var total messages.Drained
+	for _, d := range n.drainedBy {
+		total.Ended += d.Ended
+		total.Cut += d.Cut
+	}
 	for _, asker := range n.askers {
-		ctx.Send(asker, m)
+		answer := total
+		ctx.Send(asker, &answer)
 	}
 	n.askers = nil
 }

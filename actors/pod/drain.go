@@ -97,7 +97,7 @@ func (p *pod) checkDrained(ctx actor.Context) {
 			messages.IntAttr(messages.AttrDrainEnded, int64(d.ended-d.cut)), messages.IntAttr(messages.AttrDrainCut, int64(d.cut)))
 	}
 	for _, asker := range d.askers {
-		ctx.Send(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut})
+		ctx.Request(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut}) // with the pod as sender: who asks may ask several
 	}
 	d.askers = nil
 }

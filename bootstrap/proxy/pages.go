@@ -77,6 +77,9 @@ func (p *Proxy) sources() admin.Sources {
 	s := admin.Stores{
 		Workloads: stores.Workloads, Services: stores.Services, Policies: stores.Policies, Certificates: stores.Certificates,
 	}.Ask(p.system)
+	if isShared(p.config) {
+		s.Sections = map[string]func(context.Context) (any, error){admin.SectionPods: admin.Pods(p.system, p.node.Pods())}
+	}
 	s.Config, s.Version = p.config, version.Build(p.config.IstioVersion)
 	s.Static = func() (*admin.Static, error) {
 		local, err := localState(p.config)

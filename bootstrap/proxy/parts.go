@@ -97,24 +97,28 @@ func (p *Proxy) tlsOptions() mtls.Options {
 	return o
 }
 
-// kernel is the kernel's network with the configured socket options.
-func (p *Proxy) kernel() socket.Network {
+// kernelConfig is what the sockets of all kernel networks have in common.
+func (p *Proxy) kernelConfig() socket.Config {
 	c, log := p.config, p.logs.Scope("ztunnel::proxy")
-	return socket.New(socket.Config{
+	return socket.Config{
 		Mark: c.Mark(), UserTimeout: c.Keepalive.UserTimeout, Local: c.BindIP,
 		Keepalive: socket.Keepalive{
 			Enabled: c.Keepalive.Enabled, Time: c.Keepalive.Time, Interval: c.Keepalive.Interval, Retries: int(c.Keepalive.Retries),
 		},
 		Warn: func(err error) { log.Warn(err.Error()).Send() },
-	})
+	}
 }
 
-// listen binds the pod's listeners in the reference's order; when one fails, none stays.
-func listen(ctx context.Context, c *config.Config, network socket.Network) ([]pod.Bound, error) {
+// listen binds a pod's listeners in the reference's order; when one fails, none stays.
+func listen(ctx context.Context, c *config.Config, network socket.Network, o socket.ListenOptions) ([]pod.Bound, error) {
+	return listenAt(ctx, c, network, o,
+		messages.EntranceHBONE, messages.EntrancePlaintext, messages.EntranceOutbound, messages.EntranceSOCKS5)
+}
+
+// listenAt binds some of them.
+func listenAt(ctx context.Context, c *config.Config, network socket.Network, o socket.ListenOptions, entrances ...messages.Entrance) ([]pod.Bound, error) {
 	var bound []pod.Bound
-	for _, e := range []messages.Entrance{
-		messages.EntranceHBONE, messages.EntrancePlaintext, messages.EntranceOutbound, messages.EntranceSOCKS5,
-	} {
+	for _, e := range entrances {
 		address := c.Inbound
 		switch e {
 		case messages.EntrancePlaintext:
@@ -127,10 +131,8 @@ func listen(ctx context.Context, c *config.Config, network socket.Network) ([]po
 			}
 		case messages.EntranceHBONE:
 		}
-		l, err := network.Listen(ctx, address, socket.ListenOptions{
-			Transparent: c.Transparent(),
-			Keepalive:   e == messages.EntranceOutbound || e == messages.EntrancePlaintext,
-		})
+		o.Keepalive = e == messages.EntranceOutbound || e == messages.EntrancePlaintext
+		l, err := network.Listen(ctx, address, o)
 		if err != nil {
 			closeAll(bound)
 			return nil, fmt.Errorf("the %s listener (is another proxy running?): %w", e, err)
@@ -157,10 +159,11 @@ func (p *Proxy) storeConfig() state.Config {
 	return c
 }
 
-func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound) pod.Config {
+// podConfig is the proxy of one pod.
+func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound, info messages.WorkloadInfo) pod.Config {
 	c := p.config
 	settings := flow.DefaultSettings()
-	settings.Info, settings.Network = *c.ProxyWorkload, c.Network
+	settings.Info, settings.Network = info, c.Network
 	if c.LocalNode != nil {
 		settings.LocalNode = *c.LocalNode
 	}
@@ -182,6 +185,6 @@ func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound) pod.Con
 			Telemetry: p.telemetry, Network: network, Settings: settings,
 			TLS: p.tlsOptions(), HBONE: client,
 		},
-		ServerH2: server, Pool: pools, Listeners: listeners, Log: podLog{p.logs},
+		ServerH2: server, Pool: pools, Listeners: listeners, Log: podLog{logs: p.logs, workload: info},
 	}
 }

@@ -11,22 +11,30 @@ import (
 )
 
 // podLog writes what a pod says of its listeners, in the reference's scopes and words.
-type podLog struct{ logs *logs.Logs }
+type podLog struct {
+	logs     *logs.Logs
+	workload messages.WorkloadInfo
+}
 
 var _ pod.Log = podLog{}
 
-func (l podLog) scope(e messages.Entrance) *logs.Logger {
-	return l.logs.Scope(map[messages.Entrance]string{
-		messages.EntranceOutbound:  "ztunnel::proxy::outbound",
-		messages.EntrancePlaintext: "ztunnel::proxy::inbound_passthrough",
-		messages.EntranceHBONE:     "ztunnel::proxy::inbound",
-		messages.EntranceSOCKS5:    "ztunnel::proxy::socks5",
-	}[e])
+var scopes = map[messages.Entrance]string{
+	messages.EntranceOutbound:  "ztunnel::proxy::outbound",
+	messages.EntrancePlaintext: "ztunnel::proxy::inbound_passthrough",
+	messages.EntranceHBONE:     "ztunnel::proxy::inbound",
+	messages.EntranceSOCKS5:    "ztunnel::proxy::socks5",
+}
+
+func (l podLog) scope(e messages.Entrance) *logs.Logger { return l.at(scopes[e]) }
+
+// at is a scope inside the span of the pod's proxy.
+func (l podLog) at(target string) *logs.Logger {
+	return l.logs.Scope(target).With("proxy", logs.Display("wl", l.workload.Namespace+"/"+l.workload.Name))
 }
 
 // ListenerEstablished tells of a bound listener.
 func (l podLog) ListenerEstablished(e messages.Entrance, s socket.Listener) {
-	l.scope(e).Info("listener established").AddrPort(messages.FieldAddress, s.Addr()).
+	l.logs.Scope(scopes[e]).Info("listener established").AddrPort(messages.FieldAddress, s.Addr()).
 		Str(messages.FieldComponent, e.String()).Bool(messages.FieldTransparent, s.Transparent()).Send()
 }
 
@@ -47,7 +55,7 @@ func (l podLog) AcceptFailed(e messages.Entrance, err error) {
 
 // DrainExpired tells that connections had to be cut.
 func (l podLog) DrainExpired(cut int) {
-	l.logs.Scope("ztunnel::drain").Warn("drain duration expired with pending connections, forcefully shutting down").
+	l.at("ztunnel::drain").Warn("drain duration expired with pending connections, forcefully shutting down").
 		Uint(messages.FieldConnections, uint64(cut)).Send()
 }
 
@@ -57,7 +65,7 @@ func (l podLog) PolicyClosed(c *messages.Connection, uid string, v *messages.Ver
 	if !c.SrcIdentity.IsZero() {
 		identity = c.SrcIdentity.String()
 	}
-	line := l.logs.Scope("ztunnel::proxy::connection_manager").Info(fmt.Sprintf(
+	line := l.at("ztunnel::proxy::connection_manager").Info(fmt.Sprintf(
 		"connection %s(%s)->%s (%s) closed because it's no longer allowed after a policy update",
 		netip.AddrPortFrom(c.SrcIP, c.SrcPort), identity, c.Dst, uid))
 	if v.Policy != nil {

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/cni"
 	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/actors/node"
+	"github.com/troupe-mesh/troupe/actors/pods"
 	"github.com/troupe-mesh/troupe/actors/state"
 	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/bootstrap/config"
@@ -58,10 +61,17 @@ type Proxy struct {
 	began       time.Time
 	shutdown    chan string
 	endSigner   func()
+	// pods and cni are counted in shared mode.
+	pods    *pods.Counters
+	cni     *cni.Counters
+	failure atomic.Pointer[failed]
 }
 
 // flushDeadline bounds what is waited for after the drain: spans and log lines on their way.
 const flushDeadline = 5 * time.Second
+
+// failurePatience is how long live connections may finish when the proxy ends itself.
+const failurePatience = 5 * time.Second
 
 // Start starts a proxy. Nothing is left behind when it fails.
 func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err error) {
@@ -70,7 +80,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	p := &Proxy{
 		config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, discovery: &discovery.Counters{},
-		hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{},
+		hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{}, pods: &pods.Counters{}, cni: &cni.Counters{},
 	}
 	var undo cleanup
 	defer func() {
@@ -111,27 +121,42 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	p.revocations = p.newRevocations()
 	network := o.Network
 	if network == nil {
-		network = p.kernel()
+		network = socket.New(p.kernelConfig())
 	}
 	pages, err := p.bindPages(ctx, network)
 	if err != nil {
 		return nil, err
 	}
 	undo.add(pages.close)
-	listeners, err := listen(ctx, c, network)
-	if err != nil {
-		return nil, err
-	}
-	undo.add(func() { closeAll(listeners) })
-	p.node, err = node.Start(node.Config{
+	parts := node.Config{
 		System: p.system, State: p.storeConfig(), Local: local, Control: control, Identity: p.identityConfig(signer),
 		Revocations: p.revocations,
-		Pod:         p.podConfig(network, listeners), PodUID: c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name,
-		Admin:      admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
-		ReadyTasks: []string{taskState, taskProxy},
-	})
-	if err != nil {
+		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
+		ReadyTasks:  []string{taskState, taskProxy},
+	}
+	if isShared(c) {
+		shared, undoShared, err := p.shared(ctx)
+		if err != nil {
+			return nil, err
+		}
+		undo.add(undoShared)
+		parts.Shared, parts.ReadyTasks = shared, []string{taskState}
+		parts.Admin.Tasks = append(parts.Admin.Tasks, cni.Task)
+	} else {
+		listeners, err := listen(ctx, c, network, socket.ListenOptions{Transparent: c.Transparent()})
+		if err != nil {
+			return nil, err
+		}
+		undo.add(func() { closeAll(listeners) })
+		parts.Pod = p.podConfig(network, listeners, *c.ProxyWorkload)
+		parts.PodUID = c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name
+	}
+	if p.node, err = node.Start(parts); err != nil {
 		return nil, err
+	}
+	if isShared(c) {
+		p.watchPods()
+		p.node.Complete(taskProxy) // pods bring their own
 	}
 	p.watch(pages)
 	p.servePages(pages)
@@ -143,9 +168,6 @@ func supported(c *config.Config) error {
 	var problems []error
 	refuse := func(name, value, remedy string) {
 		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
-	}
-	if c.ProxyMode != config.Dedicated {
-		refuse("PROXY_MODE", "shared", "set PROXY_MODE=dedicated and PROXY_WORKLOAD_INFO=namespace/name/service-account")
 	}
 	if c.DNSProxy {
 		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false")
@@ -170,7 +192,11 @@ func (p *Proxy) RequestShutdown(why string) {
 // Shutdown drains the proxy and ends everything that it started.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	pages := p.drainPages(ctx)
-	drained, err := p.node.Drain(ctx, messages.DrainGraceful, p.config.DrainDeadline)
+	deadline := p.config.DrainDeadline
+	if p.Failure() != nil {
+		deadline = min(deadline, failurePatience)
+	}
+	drained, err := p.node.Drain(ctx, messages.DrainGraceful, deadline)
 	if err == nil {
 		p.log.Info(fmt.Sprintf("drained: %d connections ended in time, %d were cut", drained.Ended, drained.Cut)).Send()
 	}
@@ -179,7 +205,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.endSigner()
 	p.closeTelemetry()
 	p.closeLogs()
-	return err
+	return errors.Join(p.Failure(), err)
 }
 
 // cleanup undoes what was started, last first.

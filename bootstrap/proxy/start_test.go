@@ -117,13 +117,12 @@ func TestUnsupportedSettings(t *testing.T) {
 		environ []string
 		want    []string // what must be named, and what is to be done about it
 	}{
-		{[]string{"PROXY_MODE=shared"}, []string{"PROXY_MODE=shared", "PROXY_MODE=dedicated", "PROXY_WORKLOAD_INFO"}},
 		{[]string{"ISTIO_META_DNS_CAPTURE=true"}, []string{"ISTIO_META_DNS_CAPTURE=true", "ISTIO_META_DNS_CAPTURE=false"}},
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
 		{
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, // all at once
-			[]string{"PROXY_MODE=shared", "LOCAL_FASTPATH=true", "ENABLE_PROXY=false"},
+			[]string{"LOCAL_FASTPATH=true", "ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, // all at once
+			[]string{"LOCAL_FASTPATH=true", "ENABLE_PROXY=false"},
 		},
 	}
 	for _, test := range tests {

@@ -166,7 +166,7 @@ func TestCommands(t *testing.T) {
 			environ(newIP(), "ENABLE_PROXY=yes"),
 			1, "", "Error: invalid env var ENABLE_PROXY=yes (",
 		},
-		{"setting for later", nil, environ(newIP(), "PROXY_MODE=shared"), 1, "", "Error: PROXY_MODE=shared is not supported by this version: set PROXY_MODE=dedicated"},
+		{"setting for later", nil, environ(newIP(), "LOCAL_FASTPATH=true"), 1, "", "Error: LOCAL_FASTPATH=true is not supported by this version: "},
 		{"state with a mistake", nil, environ(newIP(), "LOCAL_XDS=workload: []"), 1, "version.BuildInfo", "Error: local state in LOCAL_XDS is wrong:\n"},
 		{"busy port", nil, environ(taken), 1, "version.BuildInfo", "Error: the outbound listener (is another proxy running?): failed to bind to address " + taken.String() + ":15001"},
 	}

@@ -9,7 +9,7 @@ import (
 
 // Rows is the matrix.
 func Rows() []Row {
-	return slices.Concat(nodeRows(), storeRows(), podRows(), flowRows(), poolRows())
+	return slices.Concat(nodeRows(), storeRows(), podsRows(), podRows(), flowRows(), poolRows())
 }
 
 // cells are a row's.

@@ -5,6 +5,7 @@
 //	security   authorization policies, as istiod pushes them
 //	discovery  the delta form of xDS, in which both travel
 //	ca         the certificate service of istiod
+//	zds        pods that come and go, as the CNI agent tells
 //
 // The .proto files beside the generated code are ours. They keep the field numbers and full names of the originals, and
 // leave out fields that nobody here reads. After a change run `task proto`.

@@ -1,0 +1,189 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// elsewhere is the kernel's network in another namespace. Only the making of a socket goes there, for that is what ties
+// the socket to it; a thread is never there while something is waited for.
+type elsewhere struct {
+	kernel kernel
+	ns     *Namespace
+}
+
+var _ Network = (*elsewhere)(nil)
+
+// In makes the network of another namespace, with cfg. It has a handle of its own, which close lets go; after that nothing
+// new can be listened to or dialled, and what is open stays.
+func In(ns *Namespace, cfg Config) (_ Network, closeIt func()) {
+	if cfg.DialTimeout <= 0 {
+		cfg.DialTimeout = DefaultDialTimeout
+	}
+	e := &elsewhere{kernel: kernel{cfg: cfg}, ns: ns.share()}
+	return e, func() { _ = e.ns.Close() }
+}
+
+// Listen binds addr there and listens.
+func (e *elsewhere) Listen(ctx context.Context, addr netip.AddrPort, o ListenOptions) (l Listener, err error) {
+	inside := false
+	err = e.ns.Do(func() error {
+		inside = true
+		var err error
+		l, err = e.kernel.Listen(ctx, addr, o)
+		return err
+	})
+	switch {
+	case err == nil:
+		return l, nil
+	case l != nil: // bound, and then the thread did not find home
+		_ = l.Close()
+	case !inside:
+		return nil, &BindError{Addr: addr, Err: err}
+	}
+	return nil, err
+}
+
+// Dial connects to addr from there, as o.Source if that is given. Errors are *DialError.
+func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions) (Conn, error) {
+	addr = Canonical(addr)
+	source := o.Source.Unmap()
+	if source == addr.Addr() {
+		source = netip.Addr{}
+	}
+	fail := func(err error) (Conn, error) { return nil, &DialError{Source: source, Addr: addr, Err: err} }
+	if source.IsValid() && source.Is4() != addr.Addr().Is4() {
+		return fail(os.NewSyscallError("connect", syscall.EAFNOSUPPORT))
+	}
+	within, cancel := context.WithTimeout(ctx, e.kernel.cfg.DialTimeout)
+	defer cancel()
+	fd, err := e.socket(addr.Addr())
+	if err != nil {
+		return fail(err)
+	}
+	if err := e.kernel.connect(fd, source, addr); err != nil {
+		_ = unix.Close(fd)
+		return fail(err)
+	}
+	f := os.NewFile(uintptr(fd), "tcp") // watched by the poller from here on, since it does not block
+	defer func() { _ = f.Close() }()
+	if err := awaitConnected(within, f); err != nil {
+		return fail(dialCause(ctx, within, err))
+	}
+	made, err := net.FileConn(f)
+	if err != nil {
+		return fail(err)
+	}
+	tcp, ok := made.(*net.TCPConn)
+	if !ok {
+		_ = made.Close()
+		return fail(fmt.Errorf("a %T is no TCP connection", made))
+	}
+	c, err := newConn(tcp)
+	if err != nil {
+		_ = tcp.Close()
+		return fail(err)
+	}
+	return c, nil
+}
+
+// socket makes a socket there. It belongs to the caller.
+func (e *elsewhere) socket(to netip.Addr) (fd int, err error) {
+	family := unix.AF_INET6
+	if to.Is4() {
+		family = unix.AF_INET
+	}
+	fd = -1
+	err = e.ns.Do(func() error {
+		var err error
+		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		return os.NewSyscallError("socket", err)
+	})
+	if err != nil && fd >= 0 {
+		_ = unix.Close(fd)
+	}
+	return fd, err
+}
+
+// connect sets a socket up and begins to connect it.
+func (k *kernel) connect(fd int, source netip.Addr, addr netip.AddrPort) error {
+	if err := setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, "TCP_NODELAY"); err != nil {
+		return err
+	}
+	if err := k.setUpDial(fd, source, addr); err != nil {
+		return err
+	}
+	var to unix.Sockaddr
+	if addr.Addr().Is4() {
+		to = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
+	} else {
+		zone, err := zoneID(addr.Addr())
+		if err != nil {
+			return err
+		}
+		to = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16(), ZoneId: zone}
+	}
+	if err := unix.Connect(fd, to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return os.NewSyscallError("connect", err)
+	}
+	return nil
+}
+
+// zoneID is the number of a zone that is written as one: names of links mean nothing outside their namespace.
+func zoneID(a netip.Addr) (uint32, error) {
+	if a.Zone() == "" {
+		return 0, nil
+	}
+	zone, err := strconv.ParseUint(a.Zone(), 10, 32)
+	if err != nil {
+		return 0, os.NewSyscallError("connect", syscall.EINVAL)
+	}
+	return uint32(zone), nil
+}
+
+// awaitConnected waits until a socket that connects has done so, or ctx ends.
+func awaitConnected(ctx context.Context, f *os.File) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := f.SetWriteDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		_ = f.SetWriteDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !stop() {
+			<-ended
+		}
+	}()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failure error
+	err = raw.Write(func(fd uintptr) bool {
+		errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err != nil:
+			failure = os.NewSyscallError("getsockopt", err)
+			return true
+		case errno != 0:
+			failure = os.NewSyscallError("connect", syscall.Errno(errno))
+			return true
+		}
+		_, err = unix.Getpeername(int(fd))
+		return err == nil
+	})
+	return errors.Join(failure, err)
+}
