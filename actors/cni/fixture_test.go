@@ -162,6 +162,7 @@ type world struct {
 	own    *Counters
 	log    *text
 	logs   *logs.Logs
+	traces *trace.Telemetry
 
 	returns atomic.Bool // the root comes back, and all with it
 
@@ -235,6 +236,9 @@ func newWorld(t *testing.T, faults kit.FaultHook, early bool) *world {
 		taken: map[string]bool{}, open: map[string]int{}, pending: map[string]bool{},
 	}
 	w.logs = logs.New(w.log, logs.Plain, filter)
+	if w.traces, err = trace.New(trace.Options{Logs: w.logs}); err != nil {
+		t.Fatal(err)
+	}
 	half := func() float64 { return 0.5 }
 	w.system = kit.NewSystem(kit.Config{Faults: faults, Chance: half})
 	nobody := actor.NewPID(w.system.Actors().Address(), "nobody")
@@ -260,6 +264,7 @@ func newWorld(t *testing.T, faults kit.FaultHook, early bool) *world {
 	}, RoleRoot); err != nil {
 		t.Fatal(err)
 	}
+	synctest.Wait()
 	if !early {
 		w.system.Send(w.cni, &messages.StartAccepting{})
 	}
@@ -273,6 +278,9 @@ func (w *world) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := w.system.Shutdown(ctx); err != nil {
+		w.t.Error(err)
+	}
+	if err := w.traces.Shutdown(ctx); err != nil {
 		w.t.Error(err)
 	}
 	if err := w.logs.Close(ctx); err != nil {
@@ -316,7 +324,7 @@ func (w *world) openPod(ctx context.Context, ns messages.PodNamespace, info mess
 	held := ns.Share()
 	l := &fakeListener{w: w, name: info.Name, closed: make(chan struct{})}
 	return &pods.Opened{
-		Pod:   pod.Config{Listeners: []pod.Bound{{Entrance: messages.EntranceHBONE, Listener: l}}, Log: mute{}},
+		Pod:   pod.Config{Flow: flow.Deps{Telemetry: w.traces}, Listeners: []pod.Bound{{Entrance: messages.EntranceHBONE, Listener: l}}, Log: mute{}},
 		Close: func() { _ = held.Close() },
 	}, nil
 }

@@ -111,6 +111,15 @@ func inTrustDomain(domain string) option {
 // start starts agents, proxies and applications, and waits until the proxies serve all pods.
 func (w *world) start() {
 	w.t.Helper()
+	w.startRefusing()
+	for _, n := range w.nodes {
+		n.proxy.WaitReady()
+	}
+}
+
+// startRefusing starts them, where the proxies refuse some pods.
+func (w *world) startRefusing(names ...string) {
+	w.t.Helper()
 	for _, m := range w.members {
 		w.mesh.Workloads = append(w.mesh.Workloads, m.workload)
 	}
@@ -130,13 +139,17 @@ func (w *world) start() {
 		w.launch(n)
 	}
 	for _, m := range w.members {
-		m.app = agent.Start(w.t, m.NS, m.Name)
-	}
-	for _, n := range w.nodes {
-		n.proxy.WaitReady()
-		if refused := n.agent.Refusals(); len(refused) > 0 {
-			w.t.Fatalf("the proxy of %s refused pods: %q", n.Name, refused)
+		if m.app == nil {
+			m.app = agent.Start(w.t, m.NS, m.Name)
 		}
+	}
+	refused := 0
+	for _, n := range w.nodes {
+		n.agent.AwaitSnapshots(1)
+		refused += len(n.agent.Refusals())
+	}
+	if refused != len(names) {
+		w.t.Fatalf("the proxies refused %d pods, want %q", refused, names)
 	}
 }
 

@@ -87,6 +87,15 @@ func (n *Node) Pod(name string) *Pod {
 	return p
 }
 
+// Bare makes a namespace outside the cluster, with nothing in it but a loopback that is down.
+func (l *Lab) Bare(name string) *Namespace {
+	l.tb.Helper()
+	return l.namespace(name)
+}
+
+// NS is the node's own namespace.
+func (n *Node) NS() *Namespace { return n.ns }
+
 // Redirect installs the redirection of form in the pod.
 func (p *Pod) Redirect(form Redirection) {
 	p.Node.lab.tb.Helper()

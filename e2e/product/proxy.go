@@ -136,6 +136,14 @@ func (p *Proxy) Wait(limit time.Duration) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Kill ends the process at once, as a crash would.
+func (p *Proxy) Kill() {
+	p.tb.Helper()
+	p.stopped = true
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
 // Ended reports whether the process has ended.
 func (p *Proxy) Ended() bool {
 	select {

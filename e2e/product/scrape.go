@@ -97,6 +97,12 @@ func (p *Proxy) WaitReady() {
 	}
 }
 
+// IsReady asks the readiness endpoint once.
+func (p *Proxy) IsReady() bool {
+	status, _, err := p.Get(http.MethodGet, readyEndpoint+"/healthz/ready")
+	return err == nil && status == http.StatusOK
+}
+
 // MetricsText is one scrape as text.
 func (p *Proxy) MetricsText() string {
 	p.tb.Helper()

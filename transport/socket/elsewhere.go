@@ -89,11 +89,23 @@ func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions
 		return fail(fmt.Errorf("a %T is no TCP connection", made))
 	}
 	c, err := newConn(tcp)
+	if err == nil {
+		err = control(c.raw, e.kernel.restoreLiveness)
+	}
 	if err != nil {
 		_ = tcp.Close()
 		return fail(err)
 	}
 	return c, nil
+}
+
+// restoreLiveness sets keepalive again: package net has put its own on the socket that it took over.
+func (k *kernel) restoreLiveness(fd int) error {
+	if !k.cfg.Keepalive.Enabled {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	}
+	setLiveness(fd, k.cfg.Keepalive, k.cfg.UserTimeout)
+	return nil
 }
 
 // socket makes a socket there. It belongs to the caller.
