@@ -40,6 +40,10 @@ const (
 	FieldUIDs         = "uids"
 	FieldName         = "name"
 	FieldNamespace    = "namespace"
+	FieldQuery        = "query"
+	FieldDomain       = "domain"
+	FieldResult       = "result"
+	FieldEndpoints    = "endpoints"
 )
 
 // The names of span attributes and events (TRACING §3).
@@ -63,6 +67,8 @@ const (
 	AttrVerdict              = "troupe.verdict"
 	AttrServicePeerName      = "service.peer.name"
 	AttrServicePeerNamespace = "service.peer.namespace"
+	AttrDNSQuestion          = "dns.question.name"
+	AttrDNSAnswers           = "dns.answers"
 	AttrTLSVersion           = "tls.protocol.version"
 	AttrTLSCipher            = "tls.cipher"
 	AttrTLSCurve             = "tls.curve"
@@ -100,6 +106,13 @@ const (
 	AttrDirective     = "troupe.actor.directive"
 	AttrDrainEnded    = "troupe.drain.ended"
 	AttrDrainCut      = "troupe.drain.cut"
+	AttrDNSType       = "troupe.dns.type"
+	AttrDNSRcode      = "troupe.dns.rcode"
+	AttrDNSResult     = "troupe.dns.result"
+	AttrDNSTried      = "troupe.dns.tried"
+	AttrDNSAnsweredBy = "troupe.dns.answered_by"
+	AttrDNSCached     = "troupe.dns.cached"
+	AttrDNSShared     = "troupe.dns.shared"
 
 	AttrSourceWorkload       = "troupe.source.workload"
 	AttrSourceNamespace      = "troupe.source.namespace"

@@ -45,6 +45,11 @@ const (
 	ReasonPoolDraining
 	ReasonIdentityUnavailable
 	ReasonCertificateRevoked
+	// The word of a name server, of questions that pods ask.
+	ReasonDNSFormErr
+	ReasonDNSServFail
+	ReasonDNSNotImp
+	ReasonDNSRefused
 	// While it lived.
 	ReasonRelayFailed
 	ReasonDrained
@@ -90,6 +95,10 @@ var reasons = [reasonCount]struct {
 	ReasonPoolDraining:           {"CONNECT", "pool_draining", http.StatusServiceUnavailable},
 	ReasonIdentityUnavailable:    {"IDENTITY_ERROR", "identity_unavailable", http.StatusServiceUnavailable},
 	ReasonCertificateRevoked:     {"CERT_REVOKED", "certificate_revoked", http.StatusServiceUnavailable},
+	ReasonDNSFormErr:             {"CONNECT", "formerr", http.StatusServiceUnavailable},
+	ReasonDNSServFail:            {"CONNECT", "servfail", http.StatusServiceUnavailable},
+	ReasonDNSNotImp:              {"CONNECT", "notimp", http.StatusServiceUnavailable},
+	ReasonDNSRefused:             {"CONNECT", "refused", http.StatusServiceUnavailable},
 	ReasonRelayFailed:            {"CONNECT", "relay_failed", http.StatusServiceUnavailable},
 	ReasonDrained:                {"-", "drained", http.StatusServiceUnavailable},
 	ReasonCancelled:              {"CONNECT", "cancelled", http.StatusServiceUnavailable},

@@ -203,6 +203,26 @@ type ServiceFound struct {
 	Service *Service
 }
 
+// FindHost is the compound question of the DNS proxy: which service answers to a host name as the client means it?
+// (spec/control.md §6.4)
+type FindHost struct {
+	Question
+	HostQuestion
+	// Preferred is PREFERED_SERVICE_NAMESPACE: its services win where nothing better decides. Empty prefers none.
+	Preferred string
+}
+
+// HostFound answers FindHost; Service is nil when no service that the client may see has any of the names.
+type HostFound struct {
+	Answer
+	Service *Service
+	// Alias is the name that hit; Wildcard says that a wildcard covers it.
+	Alias    Alias
+	Wildcard bool
+	// Endpoints are those of a service without VIPs; the slice is frozen.
+	Endpoints []Endpoint
+}
+
 // Questions to and answers of the policy store.
 
 // FindPolicies asks which policies apply to a workload (spec/dataplane.md §7.3).

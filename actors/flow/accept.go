@@ -75,7 +75,7 @@ func (a *accept) socksNegotiated(ctx actor.Context, m *socksNegotiated) {
 	p.socks = socksAnswer{m.request}
 	if m.request.Host != "" {
 		p.target = m.request.Target
-		p.ask(ctx, p.Stores.DNSCache, &messages.ResolveName{Hostname: m.request.Host})
+		p.ask(ctx, p.Names, &messages.ResolveName{Hostname: m.request.Host})
 		return
 	}
 	p.rec.OriginalDst, p.rec.Dst = m.request.Addr, m.request.Addr

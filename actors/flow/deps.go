@@ -81,6 +81,8 @@ type Deps struct {
 	Ending *atomic.Bool
 	// Pool gives tunnels to flows of 15001, SOCKSPool to those of 15080 (spec/dataplane.md §3.1).
 	Pool, SOCKSPool *actor.PID
+	// Names resolves what SOCKS5 clients name: the pod's DNS proxy, or the DNS cache where there is none.
+	Names *actor.PID
 }
 
 // Entry is how a connection came in. The flow that is spawned with it owns Conn or Stream.

@@ -6,6 +6,7 @@
 //	├── session          one per HBONE connection of a peer: handshake, HTTP/2, its CONNECT streams
 //	├── pool ×2          tunnels of 15001 and of 15080
 //	├── connections      what the pod serves right now
+//	├── dns              where enabled: the DNS proxy (actors/dns)
 //	└── tunnel           one per flow (actors/flow)
 //
 // A crash of a flow or session ends that one; a crash of a listener, pool or registry restarts it. Draining closes the

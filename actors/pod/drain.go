@@ -16,6 +16,7 @@ type drain struct {
 	ended, cut int
 	isCut      bool
 	done       bool
+	dns        bool // its DNS proxy has not drained
 	timer      *kit.Timer
 	marks      messages.Recorder // of the drain's own trace
 }
@@ -40,6 +41,7 @@ func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 			ctx.Send(l, m)
 		}
 		ctx.Send(p.deps.Connections, m)
+		p.drainDNS(ctx, m)
 	}
 	switch {
 	case m.Mode == messages.DrainImmediate:
@@ -75,12 +77,15 @@ func (p *pod) cut(ctx actor.Context) {
 	for _, s := range sorted(p.sessions) {
 		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
 	}
+	if p.draining.dns {
+		p.drainDNS(ctx, &messages.Drain{Mode: messages.DrainImmediate})
+	}
 }
 
 // checkDrained tells who asked when nothing is left, and lets the tunnels go.
 func (p *pod) checkDrained(ctx actor.Context) {
 	d := p.draining
-	if d == nil || len(p.flows)+len(p.sessions) > 0 {
+	if d == nil || d.dns || len(p.flows)+len(p.sessions) > 0 {
 		return
 	}
 	if !d.done {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/dns"
 	"github.com/troupe-mesh/troupe/actors/flow"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/pool"
@@ -23,10 +24,12 @@ const podCapacity = 16384
 // Config is what a pod's proxy is made of. Listeners are bound already: a busy port fails the start of the pod, not
 // its life. The pod owns them.
 type Config struct {
-	Flow       flow.Deps // System, Telemetry, Stores, Network, Settings, TLS and HBONE are given
-	ServerH2   hbone.Settings
-	Pool       pool.Settings
-	Listeners  []Bound
+	Flow      flow.Deps // System, Telemetry, Stores, Network, Settings, TLS and HBONE are given
+	ServerH2  hbone.Settings
+	Pool      pool.Settings
+	Listeners []Bound
+	// DNS is the pod's DNS proxy, with its sockets; nil means none.
+	DNS        *dns.Config
 	MaxFlows   int
 	Handshake  time.Duration
 	Log        Log
@@ -70,6 +73,9 @@ type pod struct {
 	sessions  map[string]*actor.PID
 	flows     map[string]*actor.PID
 	ending    *atomic.Bool // for good: a pod that is restarted does not end
+	dnsSpec   *kit.Spec
+	dns       *actor.PID // nil where there is none
+	dnsEnding *atomic.Bool
 
 	draining *drain
 }
@@ -93,6 +99,8 @@ func Spec(c Config) kit.Spec {
 		doors[i] = &door{Bound: b}
 		doors[i].open.Store(c.StartsOpen)
 	}
+	dnsEnding := new(atomic.Bool)
+	names := dnsSpec(&c, dnsEnding)
 	return kit.Spec{
 		Role: RolePod, Capacity: podCapacity, Run: kit.CallerRuns(),
 		// Flows and sessions end with their failure; what serves all of them comes back.
@@ -101,8 +109,11 @@ func Spec(c Config) kit.Spec {
 			RoleListener:    restart,
 			pool.RolePool:   restart,
 			RoleConnections: restart,
+			dns.Role:        restart,
 		},
-		New: func() actor.Actor { return &pod{config: c, doors: doors, ending: new(atomic.Bool)} },
+		New: func() actor.Actor {
+			return &pod{config: c, doors: doors, ending: new(atomic.Bool), dnsSpec: names, dnsEnding: dnsEnding}
+		},
 	}
 }
 
@@ -121,12 +132,15 @@ func (p *pod) Receive(ctx actor.Context) {
 		ctx.Forward(p.deps.Connections)
 	case *messages.Drain:
 		p.drain(ctx, m)
+	case *messages.Drained, *kit.Undelivered:
+		p.dnsDrained(ctx)
 	case *drainExpired:
 		p.drainExpired(ctx)
 	case *actor.Terminated:
 		p.terminated(ctx, m)
 	case *actor.Stopping:
 		p.ending.Store(p.config.Returns == nil || !p.config.Returns.Load())
+		p.dnsEnding.Store(p.ending.Load())
 	default:
 		kit.Unknown(ctx)
 	}
@@ -147,6 +161,8 @@ func (p *pod) started(ctx actor.Context) {
 	}
 	deps.Pool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
 	deps.SOCKSPool = kit.Spawn(ctx, system.Props(pool.Spec(system, p.config.Pool, dialer)), pool.RolePool)
+	deps.Names = deps.Stores.DNSCache
+	p.startDNS(ctx)
 	for _, d := range p.doors {
 		p.preserve[d.Entrance] = d.Listener.Transparent()
 		p.config.Log.ListenerEstablished(d.Entrance, d.Listener)
@@ -159,6 +175,9 @@ func (p *pod) startAccepting(ctx actor.Context) {
 	for i, l := range p.listeners {
 		p.doors[i].open.Store(true)
 		ctx.Send(l, &messages.StartAccepting{})
+	}
+	if p.dns != nil {
+		ctx.Send(p.dns, &messages.StartAccepting{})
 	}
 }
 

@@ -18,8 +18,10 @@ type ServiceTable struct {
 	random  *rand.Rand
 	byKey   map[messages.NamespacedHostname]*entry
 	byHost  map[string][]*entry
-	byVIP   map[messages.NetworkAddress][]*entry
-	byCIDR  map[string]*bart.Table[[]*entry] // by network
+	// byCanonical has the services whose host name is written in another way than messages.CanonicalHost does.
+	byCanonical map[string][]*entry
+	byVIP       map[messages.NetworkAddress][]*entry
+	byCIDR      map[string]*bart.Table[[]*entry] // by network
 	// workloads are all that are known, members their endpoints by service.
 	workloads map[string]messages.WorkloadUpdate
 	members   map[messages.NamespacedHostname]map[string]messages.Endpoint
@@ -48,9 +50,12 @@ func NewServiceTable(random *rand.Rand) *ServiceTable {
 		random = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // load balancing, not a secret
 	}
 	return &ServiceTable{
-		random:    random,
-		byKey:     map[messages.NamespacedHostname]*entry{},
-		byHost:    map[string][]*entry{},
+		random: random,
+		byKey:  map[messages.NamespacedHostname]*entry{},
+		byHost: map[string][]*entry{},
+
+		byCanonical: map[string][]*entry{},
+
 		byVIP:     map[messages.NetworkAddress][]*entry{},
 		byCIDR:    map[string]*bart.Table[[]*entry]{},
 		workloads: map[string]messages.WorkloadUpdate{},
@@ -96,6 +101,9 @@ func (t *ServiceTable) setService(u messages.ServiceUpdate) {
 		t.stating[e.key] = e
 	}
 	t.byHost[e.Hostname] = append(t.byHost[e.Hostname], e)
+	if host := messages.CanonicalHost(e.Hostname); host != e.Hostname {
+		t.byCanonical[host] = append(t.byCanonical[host], e)
+	}
 	for _, vip := range distinct(e.VIPs) {
 		t.byVIP[vip] = append(t.byVIP[vip], e)
 	}
@@ -146,6 +154,7 @@ func (t *ServiceTable) removeService(key messages.NamespacedHostname) {
 	delete(t.byKey, key)
 	delete(t.stating, key)
 	drop(t.byHost, e.Hostname, e)
+	drop(t.byCanonical, messages.CanonicalHost(e.Hostname), e)
 	for _, vip := range e.VIPs {
 		drop(t.byVIP, vip, e)
 	}

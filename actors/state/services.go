@@ -49,6 +49,8 @@ func (s *services) Receive(ctx actor.Context) {
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindAddress)
 	case *messages.FindHostname:
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindHostname)
+	case *messages.FindHost:
+		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindHost)
 	case *messages.IsGatewayOf:
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).IsGatewayOf)
 	case *messages.FindInbound:

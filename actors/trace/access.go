@@ -15,6 +15,7 @@ const (
 	scopeActors = "ztunnel::actors"
 	scopeTraces = "ztunnel::trace"
 	scopeCRL    = "ztunnel::tls::revocation"
+	scopeDNS    = "dns"
 )
 
 // logOpened writes the line of a connection whose stats were built (spec/ops.md §7.3).

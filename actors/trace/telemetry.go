@@ -80,6 +80,7 @@ type Telemetry struct {
 	ids        *idSource
 	metrics    *Metrics
 	late       lateLimits
+	queries    *logs.Logger
 	// unknownLines limits the lines about unknown policies, exportLines those about exports that failed.
 	unknownLines, exportLines *bucket
 	peers                     *peerLimits
@@ -104,6 +105,7 @@ func New(o Options) (*Telemetry, error) {
 		metrics:    newMetrics(o.Tag, o.MaxSeries),
 		late:       newLateLimits(o.LatePerSec),
 		peers:      newPeerLimits(),
+		queries:    o.Logs.Scope(scopeDNS),
 
 		unknownLines: newBucket(1),
 		exportLines:  newBucket(1),

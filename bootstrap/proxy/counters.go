@@ -15,6 +15,7 @@ func (p *Proxy) watch(b *pages) {
 	p.telemetry.WatchActors(p.system.Stats)
 	p.telemetry.WatchTunnels(p.hbone)
 	p.watchControlPlane()
+	p.watchNames()
 	p.telemetry.Watch(
 		trace.Watched{
 			Name: "troupe_store_limits", Help: "The total number of times that a limit of a store was reached",

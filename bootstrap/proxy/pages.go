@@ -17,7 +17,16 @@ import (
 const (
 	taskState = "state manager"
 	taskProxy = "proxy"
+	taskDNS   = "dns proxy"
 )
+
+// tasks are those of this proxy.
+func (p *Proxy) tasks() []string {
+	if p.config.DNSProxy {
+		return []string{taskState, taskProxy, taskDNS}
+	}
+	return []string{taskState, taskProxy}
+}
 
 // The HTTP endpoints, as logs, metrics and errors name them.
 const (

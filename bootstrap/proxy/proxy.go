@@ -55,6 +55,7 @@ type Proxy struct {
 	stores    *state.Counters
 	discovery *discovery.Counters
 	hbone     *hbone.Stats
+	names     *namesCounters
 	crl       *identity.RevocationCounters
 	// revocations are the revocation lists; nil where there are none.
 	revocations *identity.RevocationsConfig
@@ -81,6 +82,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	p := &Proxy{
 		config: c, began: time.Now(), shutdown: make(chan string, 1), stores: &state.Counters{}, discovery: &discovery.Counters{},
 		hbone: &hbone.Stats{}, crl: &identity.RevocationCounters{}, pods: &pods.Counters{}, cni: &cni.Counters{},
+		names: newNamesCounters(),
 	}
 	var undo cleanup
 	defer func() {
@@ -131,8 +133,8 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	parts := node.Config{
 		System: p.system, State: p.storeConfig(), Local: local, Control: control, Identity: p.identityConfig(signer),
 		Revocations: p.revocations,
-		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: []string{taskState, taskProxy}},
-		ReadyTasks:  []string{taskState, taskProxy},
+		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: p.tasks()},
+		ReadyTasks:  p.tasks(),
 	}
 	if isShared(c) {
 		shared, undoShared, err := p.shared(ctx)
@@ -143,12 +145,18 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		parts.Shared, parts.ReadyTasks = shared, []string{taskState}
 		parts.Admin.Tasks = append(parts.Admin.Tasks, cni.Task)
 	} else {
+		names, err := p.listenDNS(ctx, network)
+		if err != nil {
+			return nil, err
+		}
+		undo.add(names.close)
 		listeners, err := listen(ctx, c, network, socket.ListenOptions{Transparent: c.Transparent()})
 		if err != nil {
 			return nil, err
 		}
 		undo.add(func() { closeAll(listeners) })
 		parts.Pod = p.podConfig(network, listeners, *c.ProxyWorkload)
+		parts.Pod.DNS = names.config
 		parts.PodUID = c.ProxyWorkload.Namespace + "." + c.ProxyWorkload.Name
 	}
 	if p.node, err = node.Start(parts); err != nil {
@@ -169,8 +177,8 @@ func supported(c *config.Config) error {
 	refuse := func(name, value, remedy string) {
 		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
 	}
-	if c.DNSProxy {
-		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false")
+	if c.DNSProxy && isShared(c) {
+		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false in shared mode")
 	}
 	if !c.Proxy {
 		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")

@@ -8,9 +8,14 @@ import (
 	"strings"
 )
 
-// hosts looks a name up in the hosts file; a file that can't be read has no entries.
-func (r *Resolver) hosts(host string) []netip.Addr {
-	file, err := os.Open(r.config.HostsFile)
+// HostsFile is where the system's hosts file is.
+const HostsFile = "/etc/hosts"
+
+func (r *Resolver) hosts(host string) []netip.Addr { return Hosts(r.config.HostsFile, host) }
+
+// Hosts looks a name up in a hosts file; a file that can't be read has no entries.
+func Hosts(path, host string) []netip.Addr {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/troupe-mesh/troupe/transport/dnswire"
 )
 
 // found is what the servers say of one name.
@@ -57,43 +59,17 @@ func (r *Resolver) lookUp(ctx context.Context, name string) (found, error) {
 	return all, nil
 }
 
-// ask asks the servers in turn for one kind of record.
+// ask asks the servers for one kind of record.
 func (r *Resolver) ask(ctx context.Context, name string, kind uint16) (found, error) {
-	query := new(dns.Msg).SetQuestion(name, kind)
-	query.SetEdns0(1232, false)
-	var failed error
-	for range r.config.Attempts {
-		for _, server := range r.config.Servers {
-			answer, err := exchange(ctx, r.client, query, server)
-			if err == nil && answer.Truncated {
-				answer, err = exchange(ctx, r.stream, query, server)
-			}
-			switch {
-			case ctx.Err() != nil:
-				return found{}, context.Cause(ctx)
-			case err != nil:
-				failed = fmt.Errorf("name server %s: %w", server, err)
-			case answer.Rcode == dns.RcodeSuccess, answer.Rcode == dns.RcodeNameError:
-				return read(answer, kind), nil
-			default:
-				failed = fmt.Errorf("name server %s answered %s", server, dns.RcodeToString[answer.Rcode])
-			}
-		}
+	key, ok := dnswire.QuestionKey(name, kind)
+	if !ok {
+		return found{}, fmt.Errorf("%q is no domain name", name)
 	}
-	return found{}, failed
-}
-
-// exchange asks one server once. It ends when ctx does, not only at its deadline.
-func exchange(ctx context.Context, client *dns.Client, query *dns.Msg, server netip.AddrPort) (*dns.Msg, error) {
-	conn, err := client.DialContext(ctx, server.String())
+	answer, _, err := r.upstream.Ask(ctx, key)
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	answer, _, err := client.ExchangeWithConnContext(ctx, query, conn)
-	return answer, err
+	return read(answer, kind), nil
 }
 
 // read takes the addresses out of an answer; without any the TTL is that of the absence.

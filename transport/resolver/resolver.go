@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/troupe-mesh/troupe/transport/dnswire"
 )
 
 // Config says whom to ask and how. The zero value asks nobody.
@@ -33,9 +36,8 @@ type Config struct {
 
 // Resolver resolves host names. It is safe for concurrent use.
 type Resolver struct {
-	config Config
-	client *dns.Client
-	stream *dns.Client
+	config   Config
+	upstream *dnswire.Upstream
 }
 
 const (
@@ -54,11 +56,24 @@ func New(c Config) *Resolver {
 		c.Timeout = 5 * time.Second
 	}
 	if c.HostsFile == "" {
-		c.HostsFile = "/etc/hosts"
+		c.HostsFile = HostsFile
 	}
-	return &Resolver{
-		config: c, client: &dns.Client{Timeout: c.Timeout}, stream: &dns.Client{Net: "tcp", Timeout: c.Timeout},
-	}
+	return &Resolver{config: c, upstream: dnswire.NewUpstream(dnswire.UpstreamConfig{
+		Servers: c.Servers, Timeout: c.Timeout, Attempts: c.Attempts, Dialer: plain{},
+	})}
+}
+
+// plain dials ordinary sockets.
+type plain struct{ net.Dialer }
+
+// DialPacket implements dnswire.Dialer.
+func (p plain) DialPacket(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	return p.DialContext(ctx, "udp", addr.String())
+}
+
+// DialStream implements dnswire.Dialer.
+func (p plain) DialStream(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	return p.DialContext(ctx, "tcp", addr.String())
 }
 
 // AbsentError says that a name has no addresses, and for how long that holds.
