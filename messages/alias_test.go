@@ -44,9 +44,14 @@ func TestAliases(t *testing.T) {
 		{"www.example.com", search, []Alias{{Name: "www.example.com"}, {Name: "www.example.com.svc.cluster.local"}}},
 		{"cart.ns1.svc.cluster.local", search, []Alias{
 			{Name: "cart.ns1.svc.cluster.local"},
-			{"cart", "cart"}, {"cart.ns1.svc.cluster.local", "cart"},
-			{"cart.ns1", "cart.ns1"}, {"cart.ns1.svc.cluster.local", "cart.ns1"}, {"cart.ns1.ns1.svc.cluster.local", "cart.ns1"},
-			{"cart.ns1.svc", "cart.ns1.svc"}, {"cart.ns1.svc.cluster.local", "cart.ns1.svc"}, {"cart.ns1.svc.svc.cluster.local", "cart.ns1.svc"},
+			{"cart", "cart"},
+			{"cart.ns1.svc.cluster.local", "cart"},
+			{"cart.ns1", "cart.ns1"},
+			{"cart.ns1.svc.cluster.local", "cart.ns1"},
+			{"cart.ns1.ns1.svc.cluster.local", "cart.ns1"},
+			{"cart.ns1.svc", "cart.ns1.svc"},
+			{"cart.ns1.svc.cluster.local", "cart.ns1.svc"},
+			{"cart.ns1.svc.svc.cluster.local", "cart.ns1.svc"},
 		}},
 		{"svc.cluster.local", []string{"svc.cluster.local", "*.local", "*", ""}, []Alias{
 			{Name: "svc.cluster.local"}, {Name: "svc.cluster.local.svc.cluster.local"},

@@ -58,47 +58,47 @@ func catalogue() ([]*messages.Workload, []*messages.Service) {
 	headless6 := messages.NamespacedHostname{Namespace: "ns1", Hostname: "headless-ipv6.ns1.svc.cluster.local"}
 	external := messages.NamespacedHostname{Namespace: "ns1", Hostname: "headless.example.com"}
 	return []*messages.Workload{
-			client(),
-			endpoint("headless.pod0.ns1.svc.cluster.local", headless, "30.30.30.30", "2001:db8::30"),
-			endpoint("headless1", headless, "31.31.31.31", "2001:db8::31"),
-			endpoint("headless-external", external, "32.32.32.32", "2001:db8::32"),
-			endpoint("headless2", headless6, "33.33.33.33", "2001:db8::33"),
-		}, []*messages.Service{
-			service("ns1", "www.google.com", "1.1.1.1"),
-			kube("ns1", "productpage", "9.9.9.9"),
-			kube("ns2", "example", "10.10.10.10"),
-			private(kube("ns2", "nslocal", "10.10.10.240")),
-			private(kube("ns1", "nslocalsame", "10.10.10.241")),
-			service("ns2", "everywhere.io", "10.10.10.110"),
-			service("ns2", "preferred.io", "10.10.10.210"),
-			service("preferred-ns", "everywhere.io", "10.10.10.111"),
-			service("preferred-ns", "preferred.io", "10.10.10.211"),
-			service("ns1", "everywhere.io", "10.10.10.112"),
-			service("ns2", "canonical.svc", "10.10.10.140"),
-			canonical(service("ns3", "canonical.svc", "10.10.10.141")),
-			service("ns1", "canonical.with.local", "10.10.10.150"),
-			canonical(service("ns2", "canonical.with.local", "10.10.10.151")),
-			service("ns2", "details.ns2.svc.cluster.remote", "11.11.11.11", "12.12.12.12", "13.13.13.13", "14.14.14.14"),
-			service("ns1", "ipv4.localhost", "2.2.2.2"),
-			service("ns1", "ipv6.localhost", "2001:db8::ff00:42:8329"),
-			service("ns1", "dual.localhost", "2.2.2.2", "2001:db8::ff00:42:8329"),
-			service("ns1", "*.wildcard", "10.10.10.10"),
-			service("ns1", "*.b.wildcard", "11.11.11.11"),
-			service("ns1", "*.svc.mesh.company.net", "10.1.2.3"),
-			kube("ns1", "nw2-only", "!20.20.20.20"),
-			kube("ns1", "both-networks", "21.21.21.21", "!22.22.22.22"),
-			kube("ns1", "headless"),
-			service("ns1", "headless.example.com"),
-			service("ns1", "headless-no-endpoints.example.com"),
-			with(kube("ns1", "headless-ipv6"), func(s *messages.Service) { s.IPFamilies = messages.FamiliesIPv6 }),
-			// Beyond the reference's table.
-			with(kube("ns1", "v4-only"), func(s *messages.Service) { s.IPFamilies = messages.FamiliesIPv4 }),
-			service("ns1", "Upper.Example.COM", "10.2.0.1"),
-			service("ns1", "bücher.example", "10.2.0.2"),
-			with(service("ns1", "range.example.com"), func(s *messages.Service) {
-				s.CIDRVIPs = []messages.NetworkPrefix{{Network: "nw1", Prefix: netip.MustParsePrefix("10.3.0.0/16")}}
-			}),
-		}
+		client(),
+		endpoint("headless.pod0.ns1.svc.cluster.local", headless, "30.30.30.30", "2001:db8::30"),
+		endpoint("headless1", headless, "31.31.31.31", "2001:db8::31"),
+		endpoint("headless-external", external, "32.32.32.32", "2001:db8::32"),
+		endpoint("headless2", headless6, "33.33.33.33", "2001:db8::33"),
+	}, []*messages.Service{
+		service("ns1", "www.google.com", "1.1.1.1"),
+		kube("ns1", "productpage", "9.9.9.9"),
+		kube("ns2", "example", "10.10.10.10"),
+		private(kube("ns2", "nslocal", "10.10.10.240")),
+		private(kube("ns1", "nslocalsame", "10.10.10.241")),
+		service("ns2", "everywhere.io", "10.10.10.110"),
+		service("ns2", "preferred.io", "10.10.10.210"),
+		service("preferred-ns", "everywhere.io", "10.10.10.111"),
+		service("preferred-ns", "preferred.io", "10.10.10.211"),
+		service("ns1", "everywhere.io", "10.10.10.112"),
+		service("ns2", "canonical.svc", "10.10.10.140"),
+		canonical(service("ns3", "canonical.svc", "10.10.10.141")),
+		service("ns1", "canonical.with.local", "10.10.10.150"),
+		canonical(service("ns2", "canonical.with.local", "10.10.10.151")),
+		service("ns2", "details.ns2.svc.cluster.remote", "11.11.11.11", "12.12.12.12", "13.13.13.13", "14.14.14.14"),
+		service("ns1", "ipv4.localhost", "2.2.2.2"),
+		service("ns1", "ipv6.localhost", "2001:db8::ff00:42:8329"),
+		service("ns1", "dual.localhost", "2.2.2.2", "2001:db8::ff00:42:8329"),
+		service("ns1", "*.wildcard", "10.10.10.10"),
+		service("ns1", "*.b.wildcard", "11.11.11.11"),
+		service("ns1", "*.svc.mesh.company.net", "10.1.2.3"),
+		kube("ns1", "nw2-only", "!20.20.20.20"),
+		kube("ns1", "both-networks", "21.21.21.21", "!22.22.22.22"),
+		kube("ns1", "headless"),
+		service("ns1", "headless.example.com"),
+		service("ns1", "headless-no-endpoints.example.com"),
+		with(kube("ns1", "headless-ipv6"), func(s *messages.Service) { s.IPFamilies = messages.FamiliesIPv6 }),
+		// Beyond the reference's table.
+		with(kube("ns1", "v4-only"), func(s *messages.Service) { s.IPFamilies = messages.FamiliesIPv4 }),
+		service("ns1", "Upper.Example.COM", "10.2.0.1"),
+		service("ns1", "bücher.example", "10.2.0.2"),
+		with(service("ns1", "range.example.com"), func(s *messages.Service) {
+			s.CIDRVIPs = []messages.NetworkPrefix{{Network: "nw1", Prefix: netip.MustParsePrefix("10.3.0.0/16")}}
+		}),
+	}
 }
 
 func TestLookup(t *testing.T) {

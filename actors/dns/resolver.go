@@ -15,9 +15,9 @@ import (
 //
 //	state       message               next
 //	–           Request               who asks: asks the workload store
-//	who asks    LocalWorkloadFound    which service: asks the service store; or forwarded; or answered
-//	service     HostFound             answered; or forwarded: asks the forwarder
-//	forwarded   forwarded             answered
+//	who asks    LocalWorkloadFound    which service: asks the service store; or upstream; or answered
+//	service     HostFound             answered; or upstream: asks the forwarder
+//	upstream    forwarded             answered
 //	any         Refused, TooLate      answered: SERVFAIL
 type resolver struct {
 	config    *Config

@@ -58,8 +58,11 @@ func TestReplies(t *testing.T) {
 			}, 50 * time.Second, false, []string{"a.com. 57 IN A 10.0.0.1", "a.com. 47 IN A 10.0.0.2"}, 1,
 		},
 		{
-			"an alias", dns.TypeA, dns.Msg{Answer: records(t, "a.com. 20 CNAME b.com.", "b.com. 60 A 10.0.0.1")},
-			20 * time.Second, false, []string{"a.com. 17 IN CNAME b.com.", "b.com. 57 IN A 10.0.0.1"}, 0,
+			"an alias", dns.TypeA,
+			dns.Msg{Answer: records(t, "a.com. 20 CNAME b.com.", "b.com. 60 A 10.0.0.1")},
+			20 * time.Second, false,
+			[]string{"a.com. 17 IN CNAME b.com.", "b.com. 57 IN A 10.0.0.1"},
+			0,
 		},
 		{"longer than a day", dns.TypeA, dns.Msg{Answer: records(t, "a.com. 2000000 A 10.0.0.1")}, longestTTL, false, []string{"a.com. 1999997 IN A 10.0.0.1"}, 0},
 		{"a negative TTL", dns.TypeA, dns.Msg{Answer: records(t, "a.com. 4294967295 A 10.0.0.1")}, 0, false, []string{"a.com. 4294967292 IN A 10.0.0.1"}, 0},
@@ -69,8 +72,11 @@ func TestReplies(t *testing.T) {
 		{"absent for long", dns.TypeA, dns.Msg{Ns: records(t, "com. 90000 SOA ns.com. admin.com. 1 1 1 1 90000")}, longestAbsence, true, nil, 1},
 		{"absent, for how long is not said", dns.TypeA, dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.RcodeNameError}}, 0, true, nil, 0},
 		{
-			"an alias of nothing", dns.TypeA, dns.Msg{Answer: records(t, "a.com. 60 CNAME b.com."), Ns: records(t, soa)},
-			40 * time.Second, false, []string{"a.com. 57 IN CNAME b.com."}, 1,
+			"an alias of nothing", dns.TypeA,
+			dns.Msg{Answer: records(t, "a.com. 60 CNAME b.com."), Ns: records(t, soa)},
+			40 * time.Second, false,
+			[]string{"a.com. 57 IN CNAME b.com."},
+			1,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -150,7 +150,9 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 		query[2] &^= 0x80
 		return [][]byte{
 			answer(t, forged, 0, "a.com. 60 A 10.0.0.66"), answer(t, other, 0, "b.com. 60 A 10.0.0.66"),
-			answer(t, kind, 0), query, {1, 2, 3}, answer(t, q, 0, "A.com. 60 A 10.0.0.1", "evil.com. 60 A 10.0.0.66"),
+			answer(t, kind, 0), query,
+			{1, 2, 3},
+			answer(t, q, 0, "A.com. 60 A 10.0.0.1", "evil.com. 60 A 10.0.0.66"),
 		}
 	})
 	var mismatched atomic.Uint64
