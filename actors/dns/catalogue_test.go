@@ -57,13 +57,14 @@ func catalogue() ([]*messages.Workload, []*messages.Service) {
 	headless := messages.NamespacedHostname{Namespace: "ns1", Hostname: "headless.ns1.svc.cluster.local"}
 	headless6 := messages.NamespacedHostname{Namespace: "ns1", Hostname: "headless-ipv6.ns1.svc.cluster.local"}
 	external := messages.NamespacedHostname{Namespace: "ns1", Hostname: "headless.example.com"}
-	return []*messages.Workload{
+	workloads := []*messages.Workload{
 		client(),
 		endpoint("headless.pod0.ns1.svc.cluster.local", headless, "30.30.30.30", "2001:db8::30"),
 		endpoint("headless1", headless, "31.31.31.31", "2001:db8::31"),
 		endpoint("headless-external", external, "32.32.32.32", "2001:db8::32"),
 		endpoint("headless2", headless6, "33.33.33.33", "2001:db8::33"),
-	}, []*messages.Service{
+	}
+	services := []*messages.Service{
 		service("ns1", "www.google.com", "1.1.1.1"),
 		kube("ns1", "productpage", "9.9.9.9"),
 		kube("ns2", "example", "10.10.10.10"),
@@ -99,6 +100,7 @@ func catalogue() ([]*messages.Workload, []*messages.Service) {
 			s.CIDRVIPs = []messages.NetworkPrefix{{Network: "nw1", Prefix: netip.MustParsePrefix("10.3.0.0/16")}}
 		}),
 	}
+	return workloads, services
 }
 
 func TestLookup(t *testing.T) {
