@@ -114,6 +114,15 @@ const (
 	AttrDNSCached     = "troupe.dns.cached"
 	AttrDNSShared     = "troupe.dns.shared"
 
+	// Of the trace of a drain after a hand-over: connections that moved to the successor, were refused by it, and were kept
+	// until they end; the peers' tunnels; the age of the oldest that was kept; and the peers' addresses.
+	AttrDrainMoved   = "troupe.drain.moved"
+	AttrDrainRefused = "troupe.drain.refused"
+	AttrDrainKept    = "troupe.drain.kept"
+	AttrDrainTunnels = "troupe.drain.tunnels"
+	AttrDrainOldest  = "troupe.drain.oldest_ms"
+	AttrDrainPeers   = "troupe.drain.peers"
+
 	AttrSourceWorkload       = "troupe.source.workload"
 	AttrSourceNamespace      = "troupe.source.namespace"
 	AttrSourcePrincipal      = "troupe.source.principal"

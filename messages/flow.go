@@ -101,6 +101,8 @@ type RegisterConnection struct {
 	OriginalHost                string
 	Protocol                    string // TCP, HBONE or DOUBLEHBONE
 	TraceID                     TraceID
+	// Adopted says that another process allowed it: policy is asked about it at once.
+	Adopted bool
 }
 
 // ConnectionRegistered answers RegisterConnection: a policy that comes from now on ends the connection if it denies it.

@@ -52,6 +52,10 @@ type leg struct {
 	stream        *hbone.Stream
 	side          relay.Side
 	preface       []byte // what the application is told before the first byte
+	// from is where an earlier relay of two connections stood; pump is the one that runs, stopping that it is not to.
+	from     messages.Halfway
+	pump     *relay.Pump
+	stopping bool
 	// inner is the far end of a double HBONE's inner tunnel; nil where there are no revocation lists. The tunnel actor
 	// takes it over with Established.
 	inner *mtls.Peer
@@ -147,7 +151,10 @@ func (l *leg) carry() any {
 	var r relay.Result
 	switch {
 	case l.stream == nil:
-		r = relay.Plain(l.app, l.upstream, l.counters)
+		var stopped bool
+		if r, stopped = l.pumpPlain(); stopped {
+			return &messages.RelayStopped{At: l.halfway()}
+		}
 	case l.preface != nil:
 		r = l.introduce()
 	default:

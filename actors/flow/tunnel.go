@@ -35,6 +35,10 @@ const flowCapacity = 64
 //	connecting   Established        established, a goroutine relays
 //	connecting   EstablishFailed    over
 //	established  Finished           over
+//	established  HandOver           established, its relay stops
+//	established  RelayStopped       offered: both legs stand still
+//	offered      LegTaken           over (another process carries it on)
+//	offered      LegRefused         established, a goroutine relays
 //	any          CloseFlow          cut; over when its goroutine has ended
 //	any          Stopping           over (drained, or internal after a crash)
 type tunnel struct {
@@ -58,6 +62,9 @@ type tunnel struct {
 	dialMarked bool
 	closing    *messages.Failure
 	tracked    tracked.Tunnels // of a double HBONE's inner tunnel
+	// handing is the asker who is promised the legs; nil usually. adopted is what a flow of another process left.
+	handing *handing
+	adopted *messages.AdoptLeg
 }
 
 // Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
@@ -95,6 +102,14 @@ func (t *tunnel) Receive(ctx actor.Context) {
 		t.establishFailed(ctx, m)
 	case *messages.Finished:
 		t.finished(ctx, m)
+	case *messages.HandOver:
+		t.handOver(ctx, m)
+	case *messages.RelayStopped:
+		t.relayStopped(ctx, m)
+	case *messages.LegTaken:
+		t.legTaken(ctx)
+	case *messages.LegRefused:
+		t.legRefused(ctx)
 	case *messages.CloseFlow:
 		t.closeFlow(ctx, m)
 	case *messages.RevocationsChanged:
@@ -115,6 +130,10 @@ func (t *tunnel) Receive(ctx actor.Context) {
 }
 
 func (t *tunnel) started(ctx actor.Context) {
+	if t.adopted != nil {
+		t.adopt(ctx)
+		return
+	}
 	t.rec.Direction = t.entry.Entrance.Direction()
 	t.rec.Src = t.entry.Peer
 	t.rec.Start = t.entry.At
@@ -294,6 +313,9 @@ func (t *tunnel) closeFlow(ctx actor.Context, m *messages.CloseFlow) {
 		return
 	}
 	t.closing = m.Failure
+	if t.handing != nil && t.handing.offered {
+		return // the legs may be somebody else's by now: legTaken and legRefused end it
+	}
 	t.cut(ctx)
 }
 

@@ -23,6 +23,8 @@ type registry struct {
 	// local is the pod's workload as it was heard of last, nil before; localVersion is the store's that told of it.
 	local        *messages.Workload
 	localVersion uint64
+	// unreviewed says that connections of another process wait for local.
+	unreviewed bool
 }
 
 // registered is one connection and its flow.
@@ -84,6 +86,8 @@ func (c *connections) Receive(ctx actor.Context) {
 		c.started(ctx)
 	case *messages.RegisterConnection:
 		c.registerConnection(ctx, m)
+	case *askFlow:
+		c.askFlow(ctx, m)
 	case *messages.UnregisterConnection:
 		delete(c.registry.open, ctx.Sender().Id)
 	case *messages.PoliciesChanged:
@@ -132,7 +136,14 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 	}
 	c.registry.open[flow.Id] = &registered{RegisterConnection: m, flow: flow}
 	ctx.Respond(connectionRegistered)
-	if m.Local == nil {
+	switch {
+	case m.Local == nil:
+		return
+	case m.Adopted && c.registry.local == nil:
+		c.registry.unreviewed = true
+		return
+	case m.Adopted: // the other process's workload is no news: its versions are others
+		c.reviewOne(ctx, flow.Id)
 		return
 	}
 	c.adopt(ctx, m.Local, m.LocalVersion)
@@ -148,7 +159,8 @@ func (c *connections) adopt(ctx actor.Context, w *messages.Workload, version uin
 		return
 	}
 	c.registry.local, c.registry.localVersion = w, version
-	if old != nil && !old.PolicedLike(w) {
+	if old != nil && !old.PolicedLike(w) || c.registry.unreviewed {
+		c.registry.unreviewed = false
 		c.reviewAll(ctx)
 	}
 }

@@ -3,6 +3,7 @@ package pod
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -98,8 +99,13 @@ func (p *pod) checkDrained(ctx actor.Context) {
 		for _, door := range p.doors {
 			p.config.Log.ShutdownComplete(door.Entrance)
 		}
-		p.deps.Telemetry.RootTrace(&d.marks, nil,
-			messages.IntAttr(messages.AttrDrainEnded, int64(d.ended-d.cut)), messages.IntAttr(messages.AttrDrainCut, int64(d.cut)))
+		attrs := []messages.Attr{
+			messages.IntAttr(messages.AttrDrainEnded, int64(d.ended-d.cut)), messages.IntAttr(messages.AttrDrainCut, int64(d.cut)),
+		}
+		if p.giving != nil {
+			attrs = append(attrs, p.giving.report.attributes(time.Now())...)
+		}
+		p.deps.Telemetry.RootTrace(&d.marks, nil, attrs...)
 	}
 	for _, asker := range d.askers {
 		ctx.Request(asker, &messages.Drained{Ended: d.ended - d.cut, Cut: d.cut}) // with the pod as sender: who asks may ask several

@@ -78,6 +78,7 @@ type pod struct {
 	dnsEnding *atomic.Bool
 
 	draining *drain
+	giving   *giving // nil until a successor has come
 }
 
 // restart brings back what serves all connections of a pod, ever more slowly while it keeps failing.
@@ -134,6 +135,18 @@ func (p *pod) Receive(ctx actor.Context) {
 		p.drain(ctx, m)
 	case *messages.Drained, *kit.Undelivered:
 		p.dnsDrained(ctx)
+	case *HandOver:
+		p.handOver(ctx, m)
+	case *messages.LegOffered:
+		p.legOffered(ctx, m)
+	case *messages.LegKept:
+		p.legKept(ctx, m)
+	case *legPassed:
+		p.legPassed(ctx, m)
+	case *givingOverdue:
+		p.givingOverdue(ctx, m)
+	case *messages.AdoptLeg:
+		p.adoptLeg(ctx, m)
 	case *drainExpired:
 		p.drainExpired(ctx)
 	case *actor.Terminated:
@@ -251,5 +264,8 @@ func (p *pod) terminated(ctx actor.Context, m *actor.Terminated) {
 	}
 	delete(p.flows, m.Who.Id)
 	delete(p.sessions, m.Who.Id)
+	if p.isGiving(m.Who) {
+		p.giveNext(ctx) // it ended by itself
+	}
 	p.checkDrained(ctx)
 }

@@ -98,6 +98,9 @@ type Config struct {
 	// is skipped, as the reference does.
 	UnknownPolicyDenies bool
 
+	// HandoverSocket is where a successor gets our sockets, and we get our predecessor's (HANDOVER_SOCKET); empty for
+	// nowhere.
+	HandoverSocket string
 	// DrainDeadline bounds how long live connections may finish at shutdown.
 	DrainDeadline time.Duration
 	// WorkerThreads is the number of threads that serve traffic, 1 or more.

@@ -6,7 +6,7 @@
 // would be right: a node must not start on half-understood settings. Nothing here opens a socket or starts anything.
 // [Explain] says of every setting what is in force and where it comes from.
 //
-// The reference's variables keep their names, defaults and syntax. Troupe adds TROUPE_BIND_IP, FAKE_CA_DIR,
+// The reference's variables keep their names, defaults and syntax. Troupe adds TROUPE_BIND_IP, FAKE_CA_DIR, HANDOVER_SOCKET,
 // ENFORCE_WAYPOINT, LOCAL_FASTPATH and UNKNOWN_POLICY; their doc comments in [Config] say what they do. The OTEL_*
 // variables are OpenTelemetry's own and are not read here.
 package config

@@ -43,7 +43,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 		"ztunnelIdentity": dumpIdentity(c.OwnIdentity), "ztunnelWorkload": dumpWorkload(c.OwnWorkload),
 		"ipv6Enabled": c.IPv6Enabled, "crlPath": dumpText(c.CRLPath), "enableEnhancedBaggage": c.ResponseBaggage,
 		"bindIp": dumpIP(c.BindIP), "enforceWaypoint": c.EnforceWaypoint, "localFastpath": c.LocalFastpath,
-		"unknownPolicy": c.unknownPolicy(),
+		"unknownPolicy": c.unknownPolicy(), "handoverSocket": dumpText(c.HandoverSocket),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ const (
 	portDNS, portSOCKS5                             = 15053, 15080
 	defaultPacketMark                               = 1337
 	defaultDrainDeadline                            = 5 * time.Second
+	maxSocketPath                                   = 80 // the kernel takes 107, and the file is made under a longer name first
 	maxWindow                                       = 1<<31 - 1
 	minFrame, maxFrame                              = 1 << 14, 1<<24 - 1
 	defaultClusterIstiod, defaultLocalIstiod        = "https://istiod.istio-system.svc:15012", "https://localhost:15012"
@@ -180,6 +182,9 @@ func (l *loader) process(pc *proxyConfig) {
 	c, e := l.cfg, l.env
 	c.WorkerThreads = l.workerThreads(pc.Concurrency)
 	c.DrainDeadline = l.drainDeadline()
+	if c.HandoverSocket = e.text("HANDOVER_SOCKET", ""); len(c.HandoverSocket) > maxSocketPath {
+		e.reject("HANDOVER_SOCKET", "too long for a socket; write a path of at most "+strconv.Itoa(maxSocketPath)+" bytes")
+	}
 	c.LogFilter = e.optional("RUST_LOG")
 	if c.LogFilter != nil {
 		if _, err := logs.ParseFilter(*c.LogFilter); err != nil {

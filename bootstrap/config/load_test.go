@@ -248,6 +248,7 @@ func TestRefusals(t *testing.T) {
 		{"CA_HEADER_a=sec\nret", []string{"CA_HEADER_a", "visible ASCII"}},
 		{"TROUPE_BIND_IP=localhost", []string{"TROUPE_BIND_IP=localhost", "127.0.0.11"}},
 		{"TROUPE_BIND_IP=fe80::1%lo", []string{"TROUPE_BIND_IP"}},
+		{"HANDOVER_SOCKET=/" + strings.Repeat("x", 100), []string{"HANDOVER_SOCKET=/x", "at most 80 bytes"}},
 		{"UNKNOWN_POLICY=allow", []string{"UNKNOWN_POLICY=allow", "skip, deny"}},
 		{"RUST_LOG=a=loud", []string{"invalid env var RUST_LOG=a=loud (", "debug"}},
 		{"ZTUNNEL_WORKER_THREADS=many", []string{"ZTUNNEL_WORKER_THREADS=many", "50%"}},

@@ -104,6 +104,7 @@ var variables = []variable{
 
 	{name: "TROUPE_BIND_IP", show: func(c *Config) (string, bool) { return writeIP(c.BindIP) }},
 	{name: "FAKE_CA_DIR", show: filled(func(c *Config) string { return c.FakeCADir })},
+	{name: "HANDOVER_SOCKET", show: filled(func(c *Config) string { return c.HandoverSocket })},
 	{name: "ENFORCE_WAYPOINT", show: flag(func(c *Config) bool { return c.EnforceWaypoint })},
 	{name: "LOCAL_FASTPATH", show: flag(func(c *Config) bool { return c.LocalFastpath })},
 	{name: "UNKNOWN_POLICY", show: always((*Config).unknownPolicy)},

@@ -16,6 +16,12 @@ func (p *Proxy) watch(b *pages) {
 	p.telemetry.WatchTunnels(p.hbone)
 	p.watchControlPlane()
 	p.watchNames()
+	if p.succession != nil {
+		p.telemetry.Watch(trace.Watched{
+			Name: "troupe_handover_connections", Help: "The total number of connections at hand-overs between processes",
+			Counter: true, Label: "outcome", Read: p.succession.counts,
+		})
+	}
 	p.telemetry.Watch(
 		trace.Watched{
 			Name: "troupe_store_limits", Help: "The total number of times that a limit of a store was reached",

@@ -66,6 +66,8 @@ type Proxy struct {
 	pods    *pods.Counters
 	cni     *cni.Counters
 	failure atomic.Pointer[failed]
+	// succession is nil without a HANDOVER_SOCKET.
+	succession *succession
 }
 
 // flushDeadline bounds what is waited for after the drain: spans and log lines on their way.
@@ -125,6 +127,13 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	if network == nil {
 		network = socket.New(p.kernelConfig())
 	}
+	if p.succession, err = p.newSuccession(); err != nil {
+		return nil, err
+	}
+	if p.succession != nil {
+		undo.add(p.succession.close)
+		network = p.succession.listeners.In(p.succession.own, network)
+	}
 	pages, err := p.bindPages(ctx, network)
 	if err != nil {
 		return nil, err
@@ -168,6 +177,9 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	p.watch(pages)
 	p.servePages(pages)
+	if p.succession != nil {
+		p.succession.begin()
+	}
 	return p, nil
 }
 
@@ -179,6 +191,9 @@ func supported(c *config.Config) error {
 	}
 	if c.DNSProxy && isShared(c) {
 		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false in shared mode")
+	}
+	if c.HandoverSocket != "" && isShared(c) {
+		refuse("HANDOVER_SOCKET", c.HandoverSocket, "leave it unset in shared mode: old and new proxy share the pods' ports there (INPOD_PORT_REUSE)")
 	}
 	if !c.Proxy {
 		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
@@ -207,6 +222,10 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	drained, err := p.node.Drain(ctx, messages.DrainGraceful, deadline)
 	if err == nil {
 		p.log.Info(fmt.Sprintf("drained: %d connections ended in time, %d were cut", drained.Ended, drained.Cut)).Send()
+	}
+	if p.succession != nil {
+		p.succession.drained(drained)
+		p.succession.close()
 	}
 	<-pages
 	p.closeSystem()

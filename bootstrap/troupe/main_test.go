@@ -82,7 +82,13 @@ type process struct {
 
 func launch(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*endLimit)
+	return launchFor(t, 2*endLimit, environ, args...)
+}
+
+// launchFor bounds how long the process lives.
+func launchFor(t *testing.T, lifetime time.Duration, environ []string, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), lifetime)
 	t.Cleanup(cancel)
 	p := &process{t: t, command: exec.CommandContext(ctx, os.Args[0], args...), ended: make(chan struct{})}
 	p.command.Env, p.command.Dir = environ, t.TempDir()

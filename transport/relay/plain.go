@@ -3,9 +3,12 @@ package relay
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
@@ -19,9 +22,36 @@ const spliceAfter = 128 << 10
 // direction running; there is no idle time-out (spec/dataplane.md §9). Closing or aborting both legs cuts it short.
 // An idle relay holds no buffer and no pipe.
 func Plain(downstream, upstream socket.Conn, c *Counters) Result {
-	r := &plain{}
-	send := direction{relay: r, way: Send, from: downstream, to: upstream, source: SideDownstream, sink: SideUpstream, count: c.AddReceived}
-	receive := direction{relay: r, way: Receive, from: upstream, to: downstream, source: SideUpstream, sink: SideDownstream, count: c.AddSent}
+	r, _ := NewPump(downstream, upstream, c, messages.Halfway{}).Run()
+	return r
+}
+
+// Pump is a plain relay that can be stopped between two bytes.
+type Pump struct {
+	downstream, upstream socket.Conn
+	counters             *Counters
+	from                 messages.Halfway
+	closedBy             atomic.Uint32
+	stopping             atomic.Bool
+}
+
+// NewPump makes a relay that goes on from where another one stood; the zero value is the beginning.
+func NewPump(downstream, upstream socket.Conn, c *Counters, from messages.Halfway) *Pump {
+	p := &Pump{downstream: downstream, upstream: upstream, counters: c, from: from}
+	p.closedBy.Store(uint32(sideNamed(from.ClosedBy)))
+	return p
+}
+
+// Run relays as [Plain] does. When Stop ended it, stopped is true, both legs are open and Halfway says where it stands.
+func (r *Pump) Run() (result Result, stopped bool) {
+	send := direction{
+		relay: r, way: Send, from: r.downstream, to: r.upstream, source: SideDownstream, sink: SideUpstream,
+		count: r.counters.AddReceived, held: &r.from.ToUpstream,
+	}
+	receive := direction{
+		relay: r, way: Receive, from: r.upstream, to: r.downstream, source: SideUpstream, sink: SideDownstream,
+		count: r.counters.AddSent, held: &r.from.ToDownstream,
+	}
 	var receiving sync.WaitGroup
 	var received error
 	receiving.Go(func() { received = receive.run() })
@@ -30,24 +60,48 @@ func Plain(downstream, upstream socket.Conn, c *Counters) Result {
 	if err == nil {
 		err = received
 	}
-	_ = downstream.Close()
-	_ = upstream.Close()
-	return Result{Err: err, ClosedBy: Side(r.closedBy.Load())}
+	by := Side(r.closedBy.Load())
+	if send.stopped || receive.stopped {
+		r.from.ClosedBy = by.String()
+		return Result{Err: err, ClosedBy: by}, true
+	}
+	_ = r.downstream.Close()
+	_ = r.upstream.Close()
+	return Result{Err: err, ClosedBy: by}, false
 }
 
-// plain is what the two directions share.
-type plain struct{ closedBy atomic.Uint32 }
+// Stop makes Run return as soon as its system calls do: it lets the legs' deadlines pass. A relay that ends meanwhile
+// ends as usual.
+func (r *Pump) Stop() {
+	r.stopping.Store(true)
+	for _, c := range []socket.Conn{r.downstream, r.upstream} {
+		_ = c.SetDeadline(past) // it fails where the leg is closed, and then Run ends anyway
+	}
+}
+
+// past is a deadline that has been missed.
+var past = time.Unix(1, 0)
+
+// Halfway is where a stopped relay stands. The legs' deadlines are taken back, so that another relay can go on.
+func (r *Pump) Halfway() messages.Halfway {
+	for _, c := range []socket.Conn{r.downstream, r.upstream} {
+		_ = c.SetDeadline(time.Time{})
+	}
+	return r.from
+}
 
 // ended notes who ended a direction, if nobody did before.
-func (r *plain) ended(by Side) { r.closedBy.CompareAndSwap(uint32(SideNone), uint32(by)) }
+func (r *Pump) ended(by Side) { r.closedBy.CompareAndSwap(uint32(SideNone), uint32(by)) }
 
 // direction copies one way.
 type direction struct {
-	relay        *plain
+	relay        *Pump
 	way          Direction
 	from, to     socket.Conn
 	source, sink Side
 	count        func(n int)
+	held         *messages.Held // from where it goes on, and where it stopped
+	stopped      bool
 	class        int     // of the next read's buffer
 	buf          *[]byte // held from the arrival of bytes until they are written
 	take         func() []byte
@@ -55,11 +109,19 @@ type direction struct {
 
 // run copies until the end, then half-closes the leg that it wrote to.
 func (d *direction) run() error {
+	if d.held.Ended {
+		return nil
+	}
 	d.take = d.buffer
-	by, err := d.copy()
+	by, err := d.resume()
+	if d.relay.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		d.stopped = true
+		return nil
+	}
 	if errors.Is(err, net.ErrClosed) {
 		by = SideProxy // only the owner closes
 	}
+	d.held.Ended = true
 	d.relay.ended(by)
 	if err != nil {
 		err = &CopyError{Direction: d.way, Err: err}
@@ -70,6 +132,25 @@ func (d *direction) run() error {
 		}
 	}
 	return err
+}
+
+// resume writes what an earlier relay had on its way, and copies on.
+func (d *direction) resume() (Side, error) {
+	if held := d.held.Bytes; len(held) > 0 {
+		d.held.Bytes = nil
+		if written, err := d.write(held); err != nil {
+			d.keep(held[written:])
+			return d.sink, unlessBenign(err)
+		}
+	}
+	return d.copy()
+}
+
+// keep remembers bytes that were read and could not be written before the relay stopped.
+func (d *direction) keep(rest []byte) {
+	if d.relay.stopping.Load() {
+		d.held.Bytes = append([]byte(nil), rest...)
+	}
 }
 
 // copy moves bytes until the end of the stream or an error, and says which side it came from. Benign errors are
@@ -113,6 +194,9 @@ func (d *direction) step() (int, Side, error) {
 	}
 	d.class = nextClass(class, n)
 	written, err := d.write((*d.buf)[:n])
+	if err != nil {
+		d.keep((*d.buf)[written:n])
+	}
 	return written, d.sink, err
 }
 

@@ -45,6 +45,19 @@ const (
 	SideProxy
 )
 
+// String names the side as a flow's record does; empty for none.
+func (s Side) String() string { return [...]string{"", "client", "server", "proxy"}[s] }
+
+// sideNamed is the side of a name; SideNone for what is none.
+func sideNamed(name string) Side {
+	for s := SideDownstream; s <= SideProxy; s++ {
+		if s.String() == name {
+			return s
+		}
+	}
+	return SideNone
+}
+
 // Result is how a relay ended.
 type Result struct {
 	// Err is nil when both directions ended cleanly. Resets, broken pipes and unexpected ends while copying count

@@ -53,8 +53,35 @@ func (d *direction) spliceThrough(s *splicer, p *pipe) (Side, error) {
 				d.count(n)
 			}
 			if err != nil {
+				d.keepPiped(p)
 				return d.sink, err
 			}
+		}
+	}
+}
+
+// keepPiped takes what is left in a pipe when the relay was stopped.
+func (d *direction) keepPiped(p *pipe) {
+	if !d.relay.stopping.Load() || p.held == 0 {
+		return
+	}
+	rest := make([]byte, p.held)
+	for at := 0; at < len(rest); {
+		n, err := ignoringEINTR(func() (int, error) { return unix.Read(p.read, rest[at:]) })
+		if err != nil || n <= 0 {
+			return // a pipe gives what it holds: without it the connection can't go on, and its counts will not add up
+		}
+		at += n
+	}
+	p.held = 0
+	d.held.Bytes = rest
+}
+
+func ignoringEINTR(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
 		}
 	}
 }

@@ -1,0 +1,444 @@
+package handover
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/troupe-mesh/troupe/messages"
+	"github.com/troupe-mesh/troupe/transport/socket"
+)
+
+const soon = 10 * time.Second
+
+// meet is an old and a new process.
+func meet(t *testing.T) (old, successor *Conn, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "h")
+	door, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = door.Close() })
+	if successor, err = Dial(path); err != nil {
+		t.Fatal(err)
+	}
+	if old, err = door.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = old.Close()
+		_ = successor.Close()
+	})
+	return old, successor, path
+}
+
+// descriptors is how many this process has.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func tcpPair(t *testing.T) (a, b socket.Conn) {
+	t.Helper()
+	n := socket.New(socket.Config{})
+	l, err := n.Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if a, err = n.Dial(t.Context(), l.Addr(), socket.DialOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = a.Close()
+		_ = accepted.Conn.Close()
+	})
+	return a, accepted.Conn
+}
+
+func TestDoor(t *testing.T) {
+	_, _, path := meet(t)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	next, err := Listen(path) // a successor takes the name
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := Dial(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the end: %v", err)
+	}
+	if again, err := Listen(path); err != nil {
+		t.Error(err)
+	} else {
+		_ = next.Close() // must not take it for its own
+		if c, err := Dial(path); err != nil {
+			t.Error(err)
+		} else {
+			_ = c.Close()
+		}
+		_ = again.Close()
+	}
+	left, _ := os.ReadDir(filepath.Dir(path))
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// The old process's end does not take the name from its successor.
+func TestDoorLeavesTheSuccessorsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "h")
+	first, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	c, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	_ = second.Close()
+}
+
+// A listening socket that is passed serves those who came before and those who come after the old process let go.
+func TestListenerIsPassed(t *testing.T) {
+	old, successor, _ := meet(t)
+	ns := Namespace{1, 2}
+	mine, its := NewListeners(), NewListeners()
+	l, err := mine.In(ns, socket.New(socket.Config{})).Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = early.Close() }()
+	err = mine.Open(func(Namespace) bool { return true }, func(n Namespace, open socket.Listener) error {
+		fd, err := socket.Duplicate(open)
+		if err != nil {
+			return err
+		}
+		defer CloseAll([]int{fd})
+		return old.Send(&Message{Listener: &Listener{Namespace: n, Address: open.Addr()}}, soon, fd)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, fds, err := successor.Receive(soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, err := socket.AdoptListener(fds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	its.Hand(m.Listener.Namespace, passed)
+	_ = l.Close()
+	network := its.In(ns, refusing{})
+	got, err := network.Listen(t.Context(), m.Listener.Address, socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Close() }()
+	late, err := net.Dial("tcp", got.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = late.Close() }()
+	for range 2 {
+		a, err := got.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = a.Conn.Close()
+	}
+	if _, err := network.Listen(t.Context(), m.Listener.Address, socket.ListenOptions{}); !errors.Is(err, errRefusing) {
+		t.Errorf("a second time: %v", err)
+	}
+	if n := its.CloseRest(); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+}
+
+var errRefusing = errors.New("refused")
+
+// refusing is a network that opens nothing.
+type refusing struct{ socket.Network }
+
+func (refusing) Listen(context.Context, netip.AddrPort, socket.ListenOptions) (socket.Listener, error) {
+	return nil, errRefusing
+}
+
+// A leg arrives with its sockets, what it held and what it counted; the old process's descriptors are its own to close.
+func TestLegIsPassed(t *testing.T) {
+	before := descriptors(t)
+	t.Run("", func(t *testing.T) {
+		old, successor, _ := meet(t)
+		client, downstream := tcpPair(t)
+		upstream, server := tcpPair(t)
+		leg := plainLeg()
+		leg.At.ToDownstream.Bytes = bytes.Repeat([]byte("held"), messages.MaxHeld/4)
+		done := make(chan error, 1)
+		go func() {
+			done <- old.Pass(7, "pod", &messages.LegOffered{Leg: leg, Downstream: downstream, Upstream: upstream})
+		}()
+		m, fds, err := successor.Receive(soon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := Take(m.Leg, fds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := successor.Send(&Message{Answer: &Answer{ID: m.Leg.ID}}, soon); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		_, _ = downstream.Close(), upstream.Close()
+		if !bytes.Equal(a.Leg.At.ToDownstream.Bytes, leg.At.ToDownstream.Bytes) || !a.Leg.At.ToUpstream.Ended || a.Leg.Sent != leg.Sent {
+			t.Errorf("it came with %d bytes, %+v", len(a.Leg.At.ToDownstream.Bytes), a.Leg.Sent)
+		}
+		for _, way := range []struct{ from, to net.Conn }{{client, a.Downstream}, {a.Upstream, server}} {
+			if _, err := way.from.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(way.to, make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+		}
+		a.Undeliver()
+	})
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestLegIsRefused(t *testing.T) {
+	old, successor, _ := meet(t)
+	_, downstream := tcpPair(t)
+	upstream, _ := tcpPair(t)
+	offer := &messages.LegOffered{Leg: plainLeg(), Downstream: downstream, Upstream: upstream}
+	for name, answer := range map[string]*Message{
+		"refused":      {Answer: &Answer{ID: 1, Why: "no room"}},
+		"another leg":  {Answer: &Answer{ID: 2}},
+		"not answered": {Serving: &Serving{}},
+	} {
+		if err := successor.Send(answer, soon); err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Pass(1, "pod", offer); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		if _, fds, err := successor.Receive(soon); err != nil {
+			t.Fatal(err)
+		} else {
+			CloseAll(fds)
+		}
+	}
+	_ = successor.Close()
+	if err := old.Pass(1, "pod", offer); err == nil {
+		t.Error("taken by nobody")
+	}
+	if _, err := downstream.Write([]byte("x")); err != nil {
+		t.Errorf("the leg is not ours any more: %v", err)
+	}
+}
+
+// raw sends a packet with descriptors as no process of ours would.
+func raw(t *testing.T, c *Conn, packet []byte, fds ...int) {
+	t.Helper()
+	if _, _, err := c.unix.WriteMsgUnix(packet, unix.UnixRights(fds...), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Descriptors that come with nonsense, too many of them, or of another kind are all closed.
+func TestForeignDescriptorsAreClosed(t *testing.T) {
+	old, successor, _ := meet(t)
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	a, b := tcpPair(t)
+	null := int(file.Fd())
+	tcpA, err := socket.Duplicate(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcpB, err := socket.Duplicate(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer CloseAll([]int{tcpA, tcpB})
+	leg, err := encode(&Message{Leg: &Leg{Leg: plainLeg()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heldLeg, err := encode(&Message{Leg: &Leg{Leg: plainLeg(), ToDownstream: 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := []byte(`{"Listener":{"Namespace":{"Device":1,"Inode":1},"Address":"[::]:1"}}`)
+	before := descriptors(t)
+	for name, send := range map[string]func(){
+		"nonsense":           func() { raw(t, old, []byte("nonsense"), null, null) },
+		"too many":           func() { raw(t, old, listener, null, null, null, null, null, null, null, null) },
+		"one too many":       func() { raw(t, old, listener, null, null) },
+		"none":               func() { raw(t, old, listener[:len(listener):len(listener)]) },
+		"with a hello":       func() { raw(t, old, []byte(`{"Hello":{"Version":1}}`), null) },
+		"a packet too large": func() { raw(t, old, bytes.Repeat([]byte(" "), maxPacket+100), null) },
+		"files for sockets":  func() { raw(t, old, leg, null, null) },
+		"one socket":         func() { raw(t, old, leg, tcpA, null) },
+		"held in /dev/null":  func() { raw(t, old, heldLeg, tcpA, tcpB, null) },
+	} {
+		send()
+		m, fds, err := successor.Receive(soon)
+		if err == nil {
+			if m.Leg == nil {
+				t.Errorf("%s: taken", name)
+				CloseAll(fds)
+			} else if _, err := Take(m.Leg, fds); err == nil {
+				t.Errorf("%s: taken", name)
+			}
+		}
+		if now := descriptors(t); now != before {
+			t.Errorf("%s: %d descriptors before, %d after", name, before, now)
+		}
+	}
+}
+
+func TestAdoptRefusesOtherSockets(t *testing.T) {
+	a, _ := tcpPair(t)
+	fd, err := socket.Duplicate(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := socket.AdoptListener(fd); err == nil {
+		t.Error("a connection is taken for a listener")
+	}
+	l, err := socket.New(socket.Config{}).Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if fd, err = socket.Duplicate(l); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := socket.AdoptConn(fd); err == nil {
+		t.Error("a listener is taken for a connection")
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range pair {
+		if _, err := socket.AdoptConn(fd); err == nil {
+			t.Error("an AF_UNIX socket is taken for a connection")
+		}
+	}
+}
+
+// asUser runs do on a thread that is another user for the kernel.
+func asUser(t *testing.T, uid int, do func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine, and nobody else is that user
+		_, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid))
+		if errno != 0 {
+			done <- errno
+			return
+		}
+		do()
+		done <- nil
+	}()
+	if err := <-done; err != nil {
+		t.Skip("the kernel does not let us be another user: ", err)
+	}
+}
+
+// Another user is turned away by the file's mode, and by who it is where the mode lets it through.
+func TestOtherUsersAreTurnedAway(t *testing.T) {
+	dir, err := os.MkdirTemp("", "handover") //nolint:usetesting // below a directory that others may enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	door, err := Listen(filepath.Join(dir, "h"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = door.Close() }()
+	const nobody = 65534
+	var fd int
+	var refused, let error
+	connect := func() error {
+		var err error
+		if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		return unix.Connect(fd, &unix.SockaddrUnix{Name: filepath.Join(dir, "h")})
+	}
+	asUser(t, nobody, func() {
+		refused = connect()
+		_ = unix.Close(fd)
+	})
+	if !errors.Is(refused, unix.EACCES) {
+		t.Errorf("another user came in: %v", refused)
+	}
+	if err := os.Chmod(filepath.Join(dir, "h"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	asUser(t, nobody, func() { let = connect() })
+	defer func() { _ = unix.Close(fd) }()
+	if let != nil {
+		t.Fatal(let)
+	}
+	if _, err := door.Accept(); !errors.Is(err, errForeigner) {
+		t.Errorf("another user was talked to: %v", err)
+	}
+}
