@@ -37,7 +37,9 @@ type Row struct {
 
 // Tables are all tables there are.
 func Tables() []Table {
-	return []Table{{Prefix: "DP", Last: 118, Rows: dataPlane}, {Prefix: "OP", Last: 107, Rows: operations}}
+	return []Table{
+		{Prefix: "DP", Last: 118, Rows: dataPlane}, {Prefix: "CP", Last: 129, Rows: controlPlane}, {Prefix: "OP", Last: 107, Rows: operations},
+	}
 }
 
 // Check says what is wrong with a table, given the module's files.
