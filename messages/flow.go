@@ -73,6 +73,8 @@ type Finished struct {
 	Err error
 	// ClosedBy is who hung up first: client, server or proxy.
 	ClosedBy string
+	// CutBy is which of client and server ended by a reset instead of an end of stream; empty where none did.
+	CutBy string
 }
 
 // CloseFlow tells a flow to end at once for a reason; an established one is cut.

@@ -16,16 +16,17 @@ const (
 	EntrancePlaintext                 // 15006, captured
 	EntranceHBONE                     // 15008
 	EntranceSOCKS5                    // 15080
+	EntranceLocal                     // no listener: another pod of this process (LOCAL_FASTPATH)
 )
 
 // String is the component name in logs (spec/dataplane.md §1.1).
 func (e Entrance) String() string {
-	return [...]string{"outbound", "inbound plaintext", "inbound", "socks5"}[e]
+	return [...]string{"outbound", "inbound plaintext", "inbound", "socks5", "inbound local"}[e]
 }
 
 // Direction is which way connections of this entrance cross the proxy.
 func (e Entrance) Direction() Direction {
-	if e == EntrancePlaintext || e == EntranceHBONE {
+	if e == EntrancePlaintext || e == EntranceHBONE || e == EntranceLocal {
 		return Inbound
 	}
 	return Outbound

@@ -137,6 +137,8 @@ type Failure struct { //nolint:errname // it is a fact about a flow first, and a
 	Reason Reason
 	Text   string
 	Err    error // what was underneath, may be nil
+	// Status is what the peer answered to our CONNECT, 0 where that is not why.
+	Status int
 }
 
 // Fail makes a failure.

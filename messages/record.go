@@ -68,6 +68,8 @@ type Record struct {
 	// PoolHit says that an existing tunnel was used, ClosedBy who hung up first.
 	PoolHit  bool
 	ClosedBy string
+	// CutBy is who reset the established connection instead of ending it: bytes may be missing although it went well.
+	CutBy string
 	// Failure is nil for a connection that went well.
 	Failure *Failure
 	// CountsSocket says that the open-sockets gauge counts this record; streams of a tunnel are not sockets.

@@ -67,6 +67,9 @@ type Request struct {
 	// Destination is the next-hop workload that metrics name, Service the service that was addressed; both may be nil.
 	Destination *Workload
 	Service     *Service
+	// LocalPod is the actor of the pod in this process that the connection is handed to, instead of a tunnel to it
+	// (LOCAL_FASTPATH); empty for all others.
+	LocalPod string
 	// Gateway marks a next hop that is a network gateway.
 	Gateway bool
 }

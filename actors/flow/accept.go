@@ -46,6 +46,10 @@ func (a *accept) started(ctx actor.Context) {
 		negotiate(ctx, p)
 	case messages.EntranceHBONE:
 		a.readConnect(ctx)
+	case messages.EntranceLocal:
+		p.host = p.entry.Call.Target
+		p.rec.HBONEAddr = p.host
+		a.findLocal(ctx)
 	}
 }
 
@@ -110,7 +114,7 @@ func (a *accept) findLocal(ctx actor.Context) {
 		loop = route.Loop(p.rec.OriginalDst, p.Settings.IllegalPorts)
 	case messages.EntrancePlaintext:
 		loop = route.LoopInbound(p.rec.OriginalDst.Port(), p.Settings.IllegalPorts)
-	case messages.EntranceHBONE: // the target port is not known yet: classify looks
+	case messages.EntranceHBONE, messages.EntranceLocal: // the target port is not known yet: classify looks
 	}
 	if loop != nil {
 		p.marks.Event(p.stage, messages.EventLoopRejected)

@@ -43,15 +43,23 @@ func (a *authorize) started(ctx actor.Context) {
 		p.handOver(ctx, messages.StageAuthorize)
 	case p.request != nil:
 		p.ask(ctx, p.Stores.Certificates, &messages.FetchCertificate{Identity: p.ownIdentity()})
+	case p.entry.Call != nil: // nobody has seen our certificate in a handshake: it must be there all the same
+		p.ask(ctx, p.Stores.Certificates, &messages.FetchCertificate{Identity: p.ownIdentity()})
 	default:
-		if f, done := p.waypointRule(); done {
-			if f != nil {
-				p.fail(ctx, messages.StageAuthorize, f)
-				return
-			}
-			p.handOver(ctx, messages.StageAuthorize)
-			return
-		}
+		a.askPolicy(ctx)
+	}
+}
+
+// askPolicy decides about an inbound connection.
+func (a *authorize) askPolicy(ctx actor.Context) {
+	p := a.p
+	f, decided := p.waypointRule()
+	switch {
+	case f != nil:
+		p.fail(ctx, messages.StageAuthorize, f)
+	case decided:
+		p.handOver(ctx, messages.StageAuthorize)
+	default:
 		p.ask(ctx, p.Stores.Policies, &messages.FindPolicies{Workload: p.local})
 	}
 }
@@ -70,6 +78,10 @@ func (a *authorize) certificateFetched(ctx actor.Context, m *messages.Certificat
 			text = "identity error: " + m.Err.Error()
 		}
 		p.fail(ctx, messages.StageAuthorize, &messages.Failure{Reason: messages.ReasonIdentityUnavailable, Text: text, Err: m.Err})
+		return
+	}
+	if p.request == nil {
+		a.askPolicy(ctx)
 		return
 	}
 	p.certificate = certificate
@@ -141,6 +153,9 @@ func (p *passage) register(ctx actor.Context) {
 		if !p.entry.Identity.IsZero() {
 			entry.Protocol = "HBONE"
 		}
+	}
+	if p.rec.Mode == messages.ModeLocal {
+		entry.Protocol = "LOCAL"
 	}
 	p.registered = told
 	ctx.RequestWithCustomSender(p.Connections, entry, ctx.Parent())

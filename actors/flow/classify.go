@@ -50,10 +50,12 @@ func (c *classify) Receive(ctx actor.Context) {
 		c.learn(ctx, m, &m.Answer)
 	case *messages.ResourceDemanded:
 		c.resourceDemanded(ctx, m)
+	case *messages.LocalPodFound:
+		c.localPodFound(ctx, m)
 	case *messages.Refused:
 		c.p.fail(ctx, messages.StageClassify, messages.Fail(messages.ReasonStoreTimeout, m.Text))
 	case *kit.Undelivered:
-		c.undelivered(ctx)
+		c.undelivered(ctx, m)
 	default:
 		kit.Unknown(ctx)
 	}
@@ -95,8 +97,13 @@ func (c *classify) asks() uint64 {
 	return 0
 }
 
-// undelivered ends the flow whose question nobody took.
-func (c *classify) undelivered(ctx actor.Context) {
+// undelivered ends the flow whose question nobody took. Where that was only whether there is a shorter way, it takes the
+// usual one.
+func (c *classify) undelivered(ctx actor.Context, u *kit.Undelivered) {
+	if _, local := u.Message.(*messages.FindLocalPod); local && c.step.Request != nil {
+		c.decided(ctx)
+		return
+	}
 	c.p.fail(ctx, messages.StageClassify, messages.Fail(messages.ReasonStoreTimeout, "nobody took the question of classify"))
 }
 
@@ -112,12 +119,20 @@ func (c *classify) next(ctx actor.Context) {
 	case s.Deny != nil:
 		c.p.fail(ctx, messages.StageClassify, s.Deny)
 	case s.Request != nil:
-		c.p.outboundDecided(s.Request, c.tree.(*route.Outbound))
-		c.p.handOver(ctx, messages.StageClassify)
+		if c.p.mayStayLocal(s.Request) {
+			c.p.ask(ctx, c.p.Stores.LocalPods, &messages.FindLocalPod{Info: s.Request.Destination.Info()})
+			return
+		}
+		c.decided(ctx)
 	default:
 		c.p.inboundDecided(s.Inbound)
 		c.p.handOver(ctx, messages.StageClassify)
 	}
+}
+
+func (c *classify) decided(ctx actor.Context) {
+	c.p.outboundDecided(c.step.Request, c.tree.(*route.Outbound))
+	c.p.handOver(ctx, messages.StageClassify)
 }
 
 // countOnDemand counts the look-up of a workload that is known by host name only, whether or not the DNS cache has it
@@ -174,6 +189,9 @@ func (p *passage) outboundDecided(r *messages.Request, t *route.Outbound) {
 		if r.Destination != nil {
 			p.rec.DstIdentity = r.Destination.Identity()
 		}
+		if r.LocalPod != "" {
+			p.rec.Mode, p.rec.MutualTLS = messages.ModeLocal, false
+		}
 	}
 	if p.marks != nil {
 		p.marks.Event(p.stage, messages.EventRoute, routeAttrs(r, t)...)
@@ -205,7 +223,11 @@ func (p *passage) inboundTree() *route.Inbound {
 		t.Dst = p.rec.OriginalDst
 		return t
 	}
-	p.forwarded = readForwarding(p.entry.Stream, p.Settings.ResponseBaggage)
+	if p.entry.Call != nil {
+		p.forwarded = p.entry.Call.forwarding(p.Settings.ResponseBaggage)
+	} else {
+		p.forwarded = readForwarding(p.entry.Stream, p.Settings.ResponseBaggage)
+	}
 	t.ForwardedHost, t.ForwardedNetwork, t.Forwarded = p.forwarded.host, p.forwarded.network, p.forwarded.hasNetwork
 	return t
 }
@@ -229,9 +251,11 @@ func (p *passage) inboundDecided(r *messages.InboundRequest) {
 	p.rec.Source, p.rec.Destination, p.rec.Service = r.Source, p.local, r.Service
 	p.rec.Mode = messages.ModePlaintext
 	p.rec.DerivedSource = nobody
-	if p.entry.Entrance == messages.EntranceHBONE {
-		p.rec.Mode = messages.ModeHBONE
-		p.rec.MutualTLS = true
+	if p.entry.Entrance != messages.EntrancePlaintext {
+		p.rec.Mode, p.rec.MutualTLS = messages.ModeHBONE, true
+		if p.entry.Entrance == messages.EntranceLocal {
+			p.rec.Mode, p.rec.MutualTLS = messages.ModeLocal, false
+		}
 		p.rec.SrcIdentity, p.rec.DstIdentity = p.entry.Identity, p.local.Identity()
 		if p.forwarded.baggage == nil {
 			p.forwarded.baggage = &messages.DerivedWorkload{}

@@ -27,6 +27,8 @@ func (t *tunnel) connect(ctx actor.Context) {
 		t.start(ctx, t.inboundLeg(headers))
 	case t.request.Protocol == messages.OutboundTCP:
 		t.start(ctx, t.plainLeg())
+	case t.request.LocalPod != "":
+		t.connectLocally(ctx)
 	default:
 		pool := t.Pool
 		if t.entry.Entrance == messages.EntranceSOCKS5 {
@@ -99,14 +101,17 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	if t.over || t.setUp {
 		return
 	}
-	t.markDial(m.DialStart, m.DialEnd, messages.ReasonNone)
+	t.markDial(m.DialStart, m.DialEnd, nil)
 	t.rec.Keep = t.rec.Keep || m.KeepTrace
 	if m.HasBaggage && t.request != nil && t.request.Protocol == messages.OutboundDoubleHBONE {
 		t.rec.DerivedDestination = derivedFrom(m.Baggage, m.DstIdentity)
 		t.rec.DstIdentity = m.DstIdentity
 	}
 	t.open()
-	kit.DoLong(ctx, t.leg.carry)
+	if t.leg != nil {
+		kit.DoLong(ctx, t.leg.carry)
+	}
+	t.answerCaller(ctx)
 	t.timer.Stop()
 	t.timer = nil
 	t.markFaults(ctx)
@@ -125,18 +130,24 @@ func (t *tunnel) settle() {
 	t.setup, t.rec.Verdict = nil, nil
 }
 
-// markDial records the client's CONNECT, or the dial.
-func (t *tunnel) markDial(start, end time.Time, reason messages.Reason) {
+// markDial records the client's CONNECT, or the dial; f is nil where it went well.
+func (t *tunnel) markDial(start, end time.Time, f *messages.Failure) {
 	if t.marks == nil || start.IsZero() || t.dialMarked {
 		return
 	}
 	t.dialMarked = true
 	name := messages.SpanDial
-	if t.request != nil && t.request.Protocol != messages.OutboundTCP {
+	if t.request != nil && t.request.Protocol != messages.OutboundTCP && t.request.LocalPod == "" {
 		name = messages.SpanConnect
 	}
 	s := t.marks.Span(name, t.stage, start.Sub(t.rec.Start), end.Sub(t.rec.Start))
-	t.marks.Blame(s, reason)
+	if f == nil {
+		return
+	}
+	t.marks.Blame(s, f.Reason)
+	if f.Reason == messages.ReasonPeerRefused { // the reasons of the other answers say what it was
+		t.marks.Attr(s, messages.IntAttr(messages.AttrHTTPStatus, int64(f.Status)))
+	}
 }
 
 func (t *tunnel) establishFailed(ctx actor.Context, m *messages.EstablishFailed) {
@@ -147,7 +158,7 @@ func (t *tunnel) establishFailed(ctx actor.Context, m *messages.EstablishFailed)
 	if t.closing != nil {
 		failure = t.closing
 	}
-	t.markDial(m.DialStart, m.DialEnd, failure.Reason)
+	t.markDial(m.DialStart, m.DialEnd, failure)
 	t.rec.Keep = t.rec.Keep || m.KeepTrace
 	t.marks.Fail(t.stage, failure.Reason)
 	t.end(ctx, failure)
@@ -157,7 +168,7 @@ func (t *tunnel) finished(ctx actor.Context, m *messages.Finished) {
 	if t.over {
 		return
 	}
-	t.rec.ClosedBy = m.ClosedBy
+	t.rec.ClosedBy, t.rec.CutBy = m.ClosedBy, m.CutBy
 	failure := t.closing
 	if failure == nil && m.Err != nil {
 		failure = messages.AsFailure(m.Err, messages.ReasonRelayFailed)
@@ -178,7 +189,7 @@ func refusal(status int) *messages.Failure {
 	if name := http.StatusText(status); name != "" {
 		text += " " + name
 	}
-	return messages.Fail(reason, text)
+	return &messages.Failure{Reason: reason, Text: text, Status: status}
 }
 
 // openFailure is why a CONNECT got no answer (spec/dataplane.md §11.6).

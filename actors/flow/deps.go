@@ -22,6 +22,8 @@ type Stores struct {
 	Revocations *actor.PID
 	// Discovery looks up on demand what the stores lack (messages.DemandResource).
 	Discovery *actor.PID
+	// LocalPods is the directory of the pods of this process.
+	LocalPods *actor.PID
 }
 
 // Settings are the parts of the configuration that flows depend on (spec/dataplane.md §16).
@@ -41,6 +43,8 @@ type Settings struct {
 	EnforceWaypoint bool
 	// DenyUnknownPolicies: a policy that a workload names and nobody knows denies.
 	DenyUnknownPolicies bool
+	// LocalFastpath: hand connections between two pods of this process over instead of tunnelling them.
+	LocalFastpath bool
 	// OnDemand: ask discovery for what the stores lack (XDS_ON_DEMAND).
 	OnDemand bool
 	// WorkloadWait is how long the pod's own workload may take to arrive, StageDeadline how long any other stage may take
@@ -90,7 +94,7 @@ type Entry struct {
 	Entrance    messages.Entrance
 	At          time.Time
 	Peer, Local netip.AddrPort
-	// Conn is the accepted connection of the TCP entrances, Stream the CONNECT of an HBONE one.
+	// Conn is the accepted connection of the TCP entrances and of the local one, Stream the CONNECT of an HBONE one.
 	Conn   socket.Conn
 	Stream *hbone.ServerStream
 	// Identity is the HBONE peer's.
@@ -99,4 +103,17 @@ type Entry struct {
 	TLSVersion, TLSCipher, TLSCurve string
 	// PreserveSource says that the application may be dialled from the client's address.
 	PreserveSource bool
+	// Call is where EntranceLocal comes from.
+	Call *Call
+}
+
+// Call is what another pod of this process says of the connection that it hands over.
+type Call struct {
+	Caller                  *actor.PID
+	ID                      uint64 // of its question
+	Target                  messages.HostPort
+	Source                  *messages.Workload
+	ForwardedHost           string
+	Traceparent, Tracestate string
+	Counters                messages.Tally
 }

@@ -19,7 +19,7 @@ type handing struct {
 
 // handOver stops the relay of a plain connection, so that another process can carry it on. All others are kept.
 func (t *tunnel) handOver(ctx actor.Context, m *messages.HandOver) {
-	if t.over || t.closing != nil || t.handing != nil || !t.setUp || t.leg == nil || !t.leg.stop() {
+	if t.over || t.closing != nil || t.handing != nil || !t.setUp || t.leg == nil || t.caller != nil || !t.leg.stop() {
 		ctx.Request(ctx.Sender(), &messages.LegKept{ // not Respond: who is asked next depends on whose answer it is
 			Tunnelled: t.leg != nil && t.leg.stream != nil, Peer: t.rec.Src, Since: t.rec.Start,
 		})

@@ -164,7 +164,7 @@ func (l *leg) carry() any {
 	if f := l.reason.Load(); f != nil {
 		return &messages.Finished{Err: f, ClosedBy: side(relay.SideProxy)}
 	}
-	return &messages.Finished{Err: r.Err, ClosedBy: side(r.ClosedBy)}
+	return &messages.Finished{Err: r.Err, ClosedBy: side(r.ClosedBy), CutBy: side(r.CutBy)}
 }
 
 // lost hears that the tunnel has ended. Where our side has cut it for a reason of its own both directions end at once: the
@@ -182,7 +182,7 @@ func (l *leg) introduce() relay.Result {
 	if _, err := l.app.Write(l.preface); err != nil {
 		_ = l.stream.Close()
 		closeConn(l.app)
-		return relay.Result{Err: messages.FailWith(messages.ReasonRelayFailed, "send: ", err), ClosedBy: relay.SideUpstream}
+		return relay.Result{Err: &relay.CopyError{Direction: relay.Send, Err: err}, ClosedBy: relay.SideUpstream}
 	}
 	l.preface = nil
 	return relay.Tunnel(l.app, l.stream, l.side, l.counters)

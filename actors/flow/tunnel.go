@@ -65,6 +65,11 @@ type tunnel struct {
 	// handing is the asker who is promised the legs; nil usually. adopted is what a flow of another process left.
 	handing *handing
 	adopted *messages.AdoptLeg
+	// caller is the outbound flow that handed the connection over, nil for other entrances; far is the flow that it was
+	// handed to.
+	caller, far *actor.PID
+	// dialled is when a connection was handed over.
+	dialled time.Time
 }
 
 // Spec is how the pod spawns a flow for an entry. The flow owns what the entry carries from its first message on.
@@ -110,6 +115,14 @@ func (t *tunnel) Receive(ctx actor.Context) {
 		t.legTaken(ctx)
 	case *messages.LegRefused:
 		t.legRefused(ctx)
+	case *messages.LocallyConnected:
+		t.locallyConnected(ctx, m)
+	case *messages.LocallyEnded:
+		t.finished(ctx, &m.Finished)
+	case *actor.Terminated:
+		t.otherEnded(ctx, m)
+	case *otherGone:
+		t.otherGone(ctx)
 	case *messages.CloseFlow:
 		t.closeFlow(ctx, m)
 	case *messages.RevocationsChanged:
@@ -137,12 +150,15 @@ func (t *tunnel) started(ctx actor.Context) {
 	t.rec.Direction = t.entry.Entrance.Direction()
 	t.rec.Src = t.entry.Peer
 	t.rec.Start = t.entry.At
-	if t.entry.Stream != nil {
+	if t.entry.Stream != nil || t.entry.Call != nil {
 		t.rec.Dst = t.entry.Local
 	}
-	if t.entry.Stream == nil {
+	switch {
+	case t.entry.Call != nil:
+		t.called(ctx)
+	case t.entry.Stream == nil:
 		t.Telemetry.Start(&t.rec)
-	} else {
+	default:
 		t.Telemetry.StartStream(&t.rec)
 		traceparent, _ := t.entry.Stream.Get("traceparent")
 		t.Telemetry.Join(&t.rec, traceparent, t.entry.Stream.All("tracestate"), !t.entry.Identity.IsZero())
@@ -162,7 +178,7 @@ func rootSpan(e messages.Entrance) messages.SpanName {
 	switch e {
 	case messages.EntranceHBONE:
 		return messages.SpanConnect
-	case messages.EntrancePlaintext:
+	case messages.EntrancePlaintext, messages.EntranceLocal:
 		return messages.SpanInbound
 	case messages.EntranceOutbound, messages.EntranceSOCKS5:
 	}
@@ -265,6 +281,9 @@ func (t *tunnel) open() {
 	}
 	t.series = t.Telemetry.Opened(&t.rec)
 	t.counters.LiveReceived, t.counters.LiveSent = t.series.Received(), t.series.Sent()
+	if t.setup != nil && t.entry.Call != nil {
+		t.countForCaller(t.entry.Call.Counters)
+	}
 }
 
 func (t *tunnel) stageFailed(ctx actor.Context, m *messages.StageFailed) {
@@ -293,6 +312,8 @@ func (t *tunnel) undelivered(ctx actor.Context, m *kit.Undelivered) {
 		return
 	}
 	switch m.Message.(type) {
+	case *messages.ConnectLocally:
+		t.end(ctx, messages.Fail(messages.ReasonOverCapacity, "the destination's pod did not take the connection"))
 	case *messages.AcquireTunnel:
 		t.end(ctx, messages.Fail(messages.ReasonStoreTimeout, "the pool did not take the question"))
 	case *messages.RegisterConnection:
@@ -345,10 +366,11 @@ func (t *tunnel) end(ctx actor.Context, failure *messages.Failure) {
 		t.open() // a double HBONE that failed is opened and closed at once (spec/dataplane.md §2.10)
 	}
 	t.refuse(ctx)
+	t.tellCaller(ctx)
 	t.markFaults(ctx)
 	if !t.setUp {
 		if t.leg != nil {
-			t.markDial(t.leg.began, time.Now(), t.rec.Reason())
+			t.markDial(t.leg.began, time.Now(), failure)
 		}
 		t.marks.EndOpen(t.rec.Reason())
 		t.Telemetry.SetupEnded(&t.rec)

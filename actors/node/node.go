@@ -67,7 +67,7 @@ func Start(c Config) (*Node, error) {
 		stores: flow.Stores{
 			Workloads: child(state.RoleWorkloads), Services: child(state.RoleServices), Policies: child(state.RolePolicies),
 			DNSCache: child(state.RoleNames), Certificates: child(identity.RoleCertificates),
-			Discovery: child(discovery.RoleDiscovery),
+			Discovery: child(discovery.RoleDiscovery), LocalPods: child(pod.RoleLocals),
 		},
 	}
 	if c.Revocations != nil {
@@ -184,6 +184,7 @@ func (n *node) started(ctx actor.Context) {
 	n.spawn(ctx, state.PolicyStore(c.State), state.RolePolicies)
 	n.spawn(ctx, state.NameStore(c.State), state.RoleNames)
 	n.spawn(ctx, identity.Spec(c.Identity), identity.RoleCertificates)
+	n.spawn(ctx, pod.Locals(), pod.RoleLocals)
 	if c.Revocations != nil {
 		n.spawn(ctx, n.revocations, identity.RoleRevocations)
 	}

@@ -38,6 +38,9 @@ func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 		p.draining.askers = append(p.draining.askers, asker)
 	}
 	if first {
+		if locals := p.deps.Stores.LocalPods; locals != nil {
+			ctx.Request(locals, &messages.PodLeaves{})
+		}
 		for _, l := range p.listeners {
 			ctx.Send(l, m)
 		}

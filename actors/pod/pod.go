@@ -129,6 +129,8 @@ func (p *pod) Receive(ctx actor.Context) {
 		p.connectionAccepted(ctx, m)
 	case *messages.StreamOpened:
 		p.streamOpened(ctx, m)
+	case *messages.ConnectLocally:
+		p.connectLocally(ctx, m)
 	case *messages.DumpConnections:
 		ctx.Forward(p.deps.Connections)
 	case *messages.Drain:
@@ -182,9 +184,20 @@ func (p *pod) started(ctx actor.Context) {
 		l := kit.Spawn(ctx, system.Props(listenerSpec(system, d, ctx.Self(), p.config.Log, p.ending)), RoleListener)
 		p.listeners = append(p.listeners, l)
 	}
+	if p.config.StartsOpen {
+		p.serveLocally(ctx)
+	}
+}
+
+// serveLocally tells the other pods of this process that connections may be handed over.
+func (p *pod) serveLocally(ctx actor.Context) {
+	if p.deps.Settings.LocalFastpath && p.deps.Stores.LocalPods != nil && p.draining == nil {
+		ctx.Request(p.deps.Stores.LocalPods, &messages.PodServes{Info: p.deps.Settings.Info})
+	}
 }
 
 func (p *pod) startAccepting(ctx actor.Context) {
+	p.serveLocally(ctx)
 	for i, l := range p.listeners {
 		p.doors[i].open.Store(true)
 		ctx.Send(l, &messages.StartAccepting{})
@@ -250,6 +263,37 @@ func (p *pod) streamOpened(ctx actor.Context, m *messages.StreamOpened) {
 		TLSVersion: m.TLSVersion, TLSCipher: m.TLSCipher, TLSCurve: m.TLSCurve,
 		PreserveSource: p.preserve[messages.EntranceHBONE],
 	})
+}
+
+// connectLocally spawns the flow of a connection that another pod of this process hands over. A pod that drains takes none,
+// as its listener would.
+func (p *pod) connectLocally(ctx actor.Context, m *messages.ConnectLocally) {
+	caller := ctx.Sender()
+	if !m.Claim.Take() {
+		return
+	}
+	var refusal *messages.Failure
+	conn, ok := m.Conn.(socket.Conn)
+	switch {
+	case !ok || caller == nil:
+		refusal = messages.Fail(messages.ReasonInternal, "connection closed: it was not handed over properly")
+	case p.draining != nil:
+		refusal = messages.Fail(messages.ReasonConnectionRefused, "connection failed: the destination is being drained")
+	case p.isFull():
+		refusal = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of the destination's pod is reached")
+	default:
+		p.spawnFlow(ctx, flow.Entry{
+			Entrance: messages.EntranceLocal, At: m.At, Peer: m.Peer, Local: m.Local, Conn: conn, Identity: m.Identity,
+			PreserveSource: p.preserve[messages.EntranceHBONE],
+			Call: &flow.Call{
+				Caller: caller, ID: m.ID, Target: m.Target, Source: m.Source, ForwardedHost: m.ForwardedHost,
+				Traceparent: m.Traceparent, Tracestate: m.Tracestate, Counters: m.Counters,
+			},
+		})
+		return
+	}
+	m.Undeliver()
+	ctx.Respond(&messages.LocallyConnected{Answer: messages.Answer{ID: m.ID}, Failure: refusal})
 }
 
 func (p *pod) spawnFlow(ctx actor.Context, e flow.Entry) {

@@ -48,7 +48,7 @@ func (t *Telemetry) logClosed(r *messages.Record, s *Series, c *relay.Counters, 
 	if r.Failure != nil {
 		line = line.Str(messages.FieldError, r.Failure.Text)
 	}
-	line.Send()
+	line.OptStr(messages.FieldCutBy, r.CutBy).Send() // the reference does not tell; it is behind what it does tell
 }
 
 // totals are the bytes received and sent so far; c may be nil.
@@ -97,7 +97,7 @@ func writeEnds(line *logs.Line, r *messages.Record, l *labels) *logs.Line {
 type end struct{ workload, namespace, identity, cluster string }
 
 // endsOf names both ends: a workload of the store by its pod's name, one known from baggage by its canonical service,
-// the far side of a gateway by the workload of its baggage. Identities are told only where TLS proved them.
+// the far side of a gateway by the workload of its baggage. Identities are told only where TLS or our own certificates proved them.
 func endsOf(r *messages.Record, l *labels) (src, dst end) {
 	src = end{workload: l.source.service, namespace: l.source.namespace, cluster: l.source.cluster}
 	dst = end{workload: l.destination.service, namespace: l.destination.namespace, cluster: l.destination.cluster}
@@ -110,7 +110,7 @@ func endsOf(r *messages.Record, l *labels) (src, dst end) {
 	case r.Destination != nil:
 		dst.workload = r.Destination.Name
 	}
-	if r.MutualTLS {
+	if r.MutualTLS || r.Mode == messages.ModeLocal {
 		src.identity = identityOf(l.source.principal, r.SrcIdentity)
 		dst.identity = identityOf(l.destination.principal, r.DstIdentity)
 	}

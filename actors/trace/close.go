@@ -34,6 +34,9 @@ func (t *Telemetry) closeSpan(r *messages.Record, c *relay.Counters, now time.Ti
 		if f.ClosedBy != "" {
 			m.attrs = append(m.attrs, attribute.String(messages.AttrClosedBy, f.ClosedBy))
 		}
+		if f.CutBy != "" {
+			m.attrs = append(m.attrs, attribute.String(messages.AttrCutBy, f.CutBy))
+		}
 		if f.Failure != nil {
 			m.text = f.Failure.Text
 		}

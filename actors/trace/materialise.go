@@ -105,7 +105,7 @@ func (t *Telemetry) assignIDs(f *frozen) []messages.SpanID {
 		switch {
 		case i == 0:
 			ids[i] = f.RootID
-		case mark.Name == messages.SpanConnect && !connected:
+		case !connected && (mark.Name == messages.SpanConnect || mark.Name == messages.SpanDial && f.handedOver()):
 			ids[i], connected = f.ConnectID, true
 		default:
 			ids[i] = t.ids.span()
@@ -114,11 +114,16 @@ func (t *Telemetry) assignIDs(f *frozen) []messages.SpanID {
 	return ids
 }
 
+// handedOver says that the connection was handed to another pod of this process: its dial is the parent of the other half.
+func (f *frozen) handedOver() bool {
+	return f.Mode == messages.ModeLocal && f.Direction == messages.Outbound
+}
+
 // wholeSetup stands for a set-up of which nothing was marked.
 func wholeSetup(f *frozen) messages.SpanMark {
 	name := messages.SpanOutbound
 	switch {
-	case f.Direction == messages.Inbound && f.HBONEAddr.IsZero():
+	case f.Direction == messages.Inbound && (f.HBONEAddr.IsZero() || f.Mode == messages.ModeLocal):
 		name = messages.SpanInbound
 	case f.Direction == messages.Inbound:
 		name = messages.SpanConnect

@@ -169,7 +169,7 @@ func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound, info me
 	}
 	settings.InboundPort, settings.IllegalPorts = c.Inbound.Port(), c.IllegalPorts
 	settings.ResponseBaggage, settings.LocalhostAppTunnel = c.ResponseBaggage, c.LocalhostAppTunnel
-	settings.OnDemand = c.XDSOnDemand
+	settings.OnDemand, settings.LocalFastpath = c.XDSOnDemand, c.LocalFastpath
 	settings.EnforceWaypoint, settings.DenyUnknownPolicies = c.EnforceWaypoint, c.UnknownPolicyDenies
 
 	client, server := hbone.ClientDefaults(), hbone.ServerDefaults()

@@ -198,7 +198,7 @@ func supported(c *config.Config) error {
 	if !c.Proxy {
 		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
 	}
-	if c.LocalFastpath {
+	if c.LocalFastpath && c.ProxyMode == config.Dedicated {
 		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")
 	}
 	return errors.Join(problems...)

@@ -303,7 +303,7 @@ func TestCrashes(t *testing.T) {
 // reachedElsewhere are the spots that only the first flow and the end of a node come by: TestCertificatesCrash has one.
 var reachedElsewhere = map[string]bool{
 	"certificates over identity.signed": true, "policies over messages.UnwatchPolicies": true,
-	"workloads over messages.UnwatchLocalWorkload": true,
+	"workloads over messages.UnwatchLocalWorkload": true, "local-pods over messages.PodLeaves": true,
 }
 
 // A crash of the certificates fails who waits for one, at once, and the next finds a new life.

@@ -85,7 +85,7 @@ func (w *World) StartWith(name string, o Options) *Node {
 		Local:       mesh.State(),
 		Source:      o.Source,
 		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
-		Pod:         n.podConfig(o),
+		Pod:         n.podConfig(o, n.name, n.Host),
 		Revocations: revocations,
 		PodUID:      name,
 		Admin:       admin.Deps{Log: n.logs, Start: time.Now(), Tasks: o.ReadyTasks},
@@ -141,14 +141,14 @@ func (n *Node) startTelemetry(o Options) {
 	}
 }
 
-func (n *Node) podConfig(o Options) pod.Config {
+func (n *Node) podConfig(o Options, name string, host *memnet.Host) pod.Config {
 	settings := flow.DefaultSettings()
-	settings.Info = messages.WorkloadInfo{Name: n.name, Namespace: "ns", ServiceAccount: n.name}
+	settings.Info = messages.WorkloadInfo{Name: name, Namespace: "ns", ServiceAccount: name}
 	settings.IllegalPorts = append(settings.IllegalPorts, portSOCKS)
 	client, server := hbone.ClientDefaults(), hbone.ServerDefaults()
 	client.Stats, server.Stats = n.Wire, n.Wire
 	c := pod.Config{
-		Flow:     flow.Deps{Telemetry: n.telemetry, Network: n.Host, Settings: settings, TLS: mtls.Options{}, HBONE: client},
+		Flow:     flow.Deps{Telemetry: n.telemetry, Network: host, Settings: settings, TLS: mtls.Options{}, HBONE: client},
 		ServerH2: server, Pool: pool.DefaultSettings(), Log: podLog{n.logs}, StartsOpen: o.Open,
 	}
 	if o.Lists != nil {
@@ -163,7 +163,7 @@ func (n *Node) podConfig(o Options) pod.Config {
 		{messages.EntranceOutbound, fmt.Sprintf("[::]:%d", portOutbound)},
 		{messages.EntranceSOCKS5, fmt.Sprintf("127.0.0.1:%d", portSOCKS)},
 	} {
-		bound, err := n.Host.Listen(context.Background(), netip.MustParseAddrPort(l.addr), socket.ListenOptions{})
+		bound, err := host.Listen(context.Background(), netip.MustParseAddrPort(l.addr), socket.ListenOptions{})
 		if err != nil {
 			n.w.tb.Fatal(err)
 		}

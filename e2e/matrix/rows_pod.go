@@ -63,6 +63,13 @@ func podRows() []Row {
 			},
 		},
 		{
+			Role: pod.RoleLocals, Node: Client,
+			Over: Over[messages.FindLocalPod](),
+			Cells: cells{
+				PanicOnce: locally, CrashLoop: locally, Drop: locally, Delay: locally, Duplicate: locally, LoseReply: locally,
+			},
+		},
+		{
 			Role: pod.RoleConnections, Node: Server,
 			Over: Over[messages.RegisterConnection](),
 			Cells: cells{
@@ -88,3 +95,6 @@ func podRows() []Row {
 		},
 	}
 }
+
+// locally is a cell of the directory of local pods: the nodes of the matrix serve one pod each.
+var locally = elsewhere("e2e/bubble.TestLocalFastpathThroughFaults", "a connection waits for its stage's deadline at most; the next is not touched")

@@ -88,7 +88,7 @@ func (c *conn) peerReset(id uint32, b []byte) error {
 		return c.checkIdleStream(id, http2.FrameRSTStream)
 	}
 	pending := c.server && !s.answered
-	s.wasReset, s.resetCode = true, code
+	s.wasReset, s.resetCode, s.cutShort = true, code, !s.recvDone
 	s.sendDone, s.recvDone = true, true
 	s.signal()
 	c.settle(s)

@@ -27,6 +27,7 @@ type Stream struct {
 	gone          bool // not in c.streams any more
 	closed        bool // by this end
 	wasReset      bool // by the peer, with resetCode
+	cutShort      bool // by that reset: the peer's side had not ended
 	listed        bool // in c.waiting
 	resetCode     http2.ErrCode
 	wake          chan struct{} // made when somebody first waits for the answer or to write
@@ -230,3 +231,11 @@ func await(wake <-chan struct{}, deadline time.Time) {
 }
 
 func passed(deadline time.Time) bool { return !deadline.IsZero() && !time.Now().Before(deadline) }
+
+// CutShort reports whether the peer reset the stream before it had ended its side: there may have been more to come,
+// although a reader sees a clean end (spec/dataplane.md §3.8).
+func (s *Stream) CutShort() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.cutShort
+}

@@ -57,6 +57,10 @@ func benign(err error) bool {
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
+// cut says whether an error that counts as the end of the stream was none: the other side reset it, or its connection is
+// lost.
+func cut(err error) bool { return err != nil && benign(err) && !errors.Is(err, io.EOF) }
+
 // benignClose says whether an error of the half-close doesn't matter. A broken pipe does.
 func benignClose(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ENOTCONN)

@@ -31,8 +31,8 @@ type Pump struct {
 	downstream, upstream socket.Conn
 	counters             *Counters
 	from                 messages.Halfway
-	closedBy             atomic.Uint32
-	stopping             atomic.Bool
+	ending
+	stopping atomic.Bool
 }
 
 // NewPump makes a relay that goes on from where another one stood; the zero value is the beginning.
@@ -44,6 +44,9 @@ func NewPump(downstream, upstream socket.Conn, c *Counters, from messages.Halfwa
 
 // Run relays as [Plain] does. When Stop ended it, stopped is true, both legs are open and Halfway says where it stands.
 func (r *Pump) Run() (result Result, stopped bool) {
+	r.moved = func() uint64 { return r.counters.Received.Load() + r.counters.Sent.Load() }
+	r.abort = func() { _, _ = r.downstream.Abort(), r.upstream.Abort() }
+	defer r.stop()
 	send := direction{
 		relay: r, way: Send, from: r.downstream, to: r.upstream, source: SideDownstream, sink: SideUpstream,
 		count: r.counters.AddReceived, held: &r.from.ToUpstream,
@@ -67,7 +70,7 @@ func (r *Pump) Run() (result Result, stopped bool) {
 	}
 	_ = r.downstream.Close()
 	_ = r.upstream.Close()
-	return Result{Err: err, ClosedBy: by}, false
+	return r.result(err), false
 }
 
 // Stop makes Run return as soon as its system calls do: it lets the legs' deadlines pass. A relay that ends meanwhile
@@ -89,9 +92,6 @@ func (r *Pump) Halfway() messages.Halfway {
 	}
 	return r.from
 }
-
-// ended notes who ended a direction, if nobody did before.
-func (r *Pump) ended(by Side) { r.closedBy.CompareAndSwap(uint32(SideNone), uint32(by)) }
 
 // direction copies one way.
 type direction struct {
@@ -118,12 +118,9 @@ func (d *direction) run() error {
 		d.stopped = true
 		return nil
 	}
-	if errors.Is(err, net.ErrClosed) {
-		by = SideProxy // only the owner closes
-	}
 	d.held.Ended = true
-	d.relay.ended(by)
-	if err != nil {
+	d.relay.ended(by, err, true)
+	if err = unlessBenign(err); err != nil {
 		err = &CopyError{Direction: d.way, Err: err}
 	}
 	if cerr := d.to.CloseWrite(); cerr != nil && !benignClose(cerr) {
@@ -140,7 +137,7 @@ func (d *direction) resume() (Side, error) {
 		d.held.Bytes = nil
 		if written, err := d.write(held); err != nil {
 			d.keep(held[written:])
-			return d.sink, unlessBenign(err)
+			return d.sink, err
 		}
 	}
 	return d.copy()
@@ -153,13 +150,12 @@ func (d *direction) keep(rest []byte) {
 	}
 }
 
-// copy moves bytes until the end of the stream or an error, and says which side it came from. Benign errors are
-// none.
+// copy moves bytes until the end of the stream or an error, and says which side it came from.
 func (d *direction) copy() (by Side, err error) {
 	for copied := 0; copied < spliceAfter; {
 		n, side, err := d.step()
 		if copied += n; err != nil {
-			return side, unlessBenign(err)
+			return side, err
 		}
 	}
 	by, err = d.splice()
@@ -168,7 +164,7 @@ func (d *direction) copy() (by Side, err error) {
 			err = errNoSplice
 		}
 	}
-	return by, unlessBenign(err)
+	return by, err
 }
 
 func unlessBenign(err error) error {

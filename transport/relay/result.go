@@ -65,4 +65,7 @@ type Result struct {
 	Err error
 	// ClosedBy is the side whose end of stream or error was seen first.
 	ClosedBy Side
+	// CutBy is the side that ended by a reset instead of an end of stream, if one did: bytes may be missing although Err
+	// is nil.
+	CutBy Side
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 
 	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/socket"
@@ -25,6 +24,9 @@ func Tunnel(app socket.Conn, s *hbone.Stream, side Side, c *Counters) Result {
 	if side == SideUpstream {
 		t.streamSide, t.in, t.out = SideDownstream, Send, Receive
 	}
+	t.moved = func() uint64 { return c.Received.Load() + c.Sent.Load() }
+	t.abort = func() { _, _ = app.Abort(), s.Close() }
+	defer t.stop()
 	t.delivered.Add(1)
 	s.Deliver(t)
 	err := t.carry()
@@ -34,7 +36,7 @@ func Tunnel(app socket.Conn, s *hbone.Stream, side Side, c *Counters) Result {
 	if err == nil || t.in == Send && t.deliveryErr != nil {
 		err = t.deliveryErr
 	}
-	return Result{Err: err, ClosedBy: Side(t.closedBy.Load())}
+	return t.result(err)
 }
 
 // tunnel is a running relay. In is the direction from the stream to the application, out the other one.
@@ -44,7 +46,7 @@ type tunnel struct {
 	counters            *Counters
 	appSide, streamSide Side
 	in, out             Direction
-	closedBy            atomic.Uint32
+	ending
 
 	// The calling goroutine's.
 	class hbone.BufferClass
@@ -109,10 +111,7 @@ func classAfter(class hbone.BufferClass, n int) hbone.BufferClass {
 
 // end ends one direction: it half-closes the leg that was written to and says what the direction's error is.
 func (t *tunnel) end(d Direction, by Side, err error, closeWrite func() error) error {
-	if errors.Is(err, net.ErrClosed) {
-		by = SideProxy // only the owner closes
-	}
-	t.closedBy.CompareAndSwap(uint32(SideNone), uint32(by))
+	t.ended(by, err, by == t.appSide)
 	if err = unlessBenign(err); err != nil {
 		err = &CopyError{Direction: d, Err: err}
 	}
@@ -144,6 +143,9 @@ func (t *tunnel) Delivered(n int) { t.count(t.in, n) }
 // Ended implements hbone.Outlet.
 func (t *tunnel) Ended(readErr, writeErr error) {
 	by, err := t.streamSide, readErr
+	if writeErr == nil && t.stream.CutShort() {
+		t.cutBy.CompareAndSwap(uint32(SideNone), uint32(by))
+	}
 	if writeErr != nil {
 		by, err = t.appSide, writeErr
 	}
