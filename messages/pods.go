@@ -165,9 +165,10 @@ type PodsListed struct {
 
 // PodStatus is one pod of PodsListed.
 type PodStatus struct {
-	UID   string
-	Info  WorkloadInfo
-	State PodState
+	UID       string
+	Info      WorkloadInfo
+	Namespace NamespaceID
+	State     PodState
 	// Err is why it could not be started; nil for others.
 	Err error
 	// Proxy is the name of the pod's actor, which answers DumpConnections; empty for a pod that is not up.

@@ -216,6 +216,10 @@ func (c *cni) handle(ctx actor.Context, request zds.Request) {
 	case *zds.Add:
 		c.add(ctx, r)
 	case *zds.Keep:
+		if !l.has(r.UID) {
+			c.pods().Warn("asked to keep a pod that is not served; its traffic is not captured until the agent adds it").
+				Str(messages.FieldUID, r.UID).Send()
+		}
 		c.settle(ctx, l.keep(r.UID))
 	case *zds.Delete:
 		if l.remove(r.UID) {

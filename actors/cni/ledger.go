@@ -39,21 +39,26 @@ type candidate struct {
 // The reference forgets what it could not start at each reconnect, and never lets go of the admin entry of a pod that was
 // deleted before it started. Here the former are tried on until a snapshot leaves them out, and the latter go.
 type ledger struct {
-	served   map[string]messages.NamespaceID
-	failed   map[string]candidate
-	named    map[string]struct{}
+	served map[string]messages.NamespaceID
+	failed map[string]candidate
+	named  map[string]struct{}
+	// kept are those that the agent asked to keep since its hello: what is served of them stays, whatever we forgot in a
+	// crash.
+	kept     map[string]struct{}
 	snapshot bool
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		served: map[string]messages.NamespaceID{}, failed: map[string]candidate{}, named: map[string]struct{}{},
+		kept: map[string]struct{}{},
 	}
 }
 
 // connected begins a new snapshot.
 func (l *ledger) connected() {
 	clear(l.named)
+	clear(l.kept)
 	l.snapshot = false
 }
 
@@ -87,13 +92,22 @@ func (l *ledger) keep(uid string) error {
 		return errKeepTooLate
 	}
 	l.named[uid] = struct{}{}
+	l.kept[uid] = struct{}{}
 	return nil
+}
+
+// has reports whether a pod is served, or tried again.
+func (l *ledger) has(uid string) bool {
+	_, served := l.served[uid]
+	_, failed := l.failed[uid]
+	return served || failed
 }
 
 // remove takes a pod out, and reports whether it has to be stopped now.
 func (l *ledger) remove(uid string) (stop bool) {
 	_, failed := l.failed[uid]
 	l.forget(uid)
+	delete(l.kept, uid)
 	if !l.snapshot {
 		delete(l.named, uid)
 		return failed
@@ -143,8 +157,9 @@ func (l *ledger) again(uid string) (candidate, bool) {
 // known are the uids of all pods, in order.
 func (l *ledger) known() []string {
 	known := slices.AppendSeq(slices.Collect(maps.Keys(l.served)), maps.Keys(l.failed))
+	known = slices.AppendSeq(known, maps.Keys(l.kept))
 	slices.Sort(known)
-	return known
+	return slices.Compact(known)
 }
 
 // ready reports whether the node serves all pods that it was told of (spec/ops.md §3.6).

@@ -11,7 +11,7 @@ import (
 // wanted is one pod as spec/ops.md §3.4 says it: what the ledger must agree with after every step.
 type wanted struct {
 	served, failed uint64 // the namespace; 0 for none
-	named          bool
+	named, kept    bool
 }
 
 // book is a ledger beside what is wanted of it.
@@ -67,10 +67,11 @@ func (b *book) do(step, uid string) {
 		}
 	case "keep":
 		b.check(b.ledger.keep(uid) != nil, b.snapshot, "breaks the protocol")
+		p.kept = p.kept || !b.snapshot
 		p.named = p.named || !b.snapshot
 	case "delete":
 		stop := p.failed != 0 || b.snapshot && p.served != 0
-		p.failed, p.named = 0, false
+		p.failed, p.named, p.kept = 0, false, false
 		if b.snapshot {
 			p.served = 0
 		}
@@ -94,7 +95,7 @@ func (b *book) do(step, uid string) {
 	case "connected":
 		b.ledger.connected()
 		for _, p := range b.pods {
-			p.named = false
+			p.named, p.kept = false, false
 		}
 		b.snapshot = false
 	}
@@ -120,7 +121,7 @@ func (b *book) compare() {
 			b.check(c.namespace.ID().Inode == p.failed, true, "it has failed in that namespace")
 			b.check(c.namespace.(*space).closed.Load(), false, "its handle is closed")
 		}
-		if p.served != 0 || p.failed != 0 {
+		if p.served != 0 || p.failed != 0 || p.kept {
 			known = append(known, uid)
 		}
 	}

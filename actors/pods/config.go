@@ -17,6 +17,9 @@ const RolePods = "pods"
 
 const capacity = 16384
 
+// MaxPods bounds the pods of a node: a hundred times what Kubernetes recommends. Further ones are refused.
+const MaxPods = 11_000
+
 // Opened is a pod that is ready to be served.
 type Opened struct {
 	// Pod has everything but System and Stores, bound listeners above all.

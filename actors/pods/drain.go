@@ -23,6 +23,7 @@ func (p *pods) drain(ctx actor.Context, m *messages.Drain) {
 		d.askers = append(d.askers, asker)
 	}
 	p.drainAll(ctx)
+	kit.After(ctx, leaveWithin, &drainAgain{})
 }
 
 func (p *pods) drainAll(ctx actor.Context) {
@@ -83,7 +84,7 @@ func (p *pods) undelivered(ctx actor.Context, m *kit.Undelivered) {
 // drainAgain tells those that have not ended once more.
 func (p *pods) drainAgain(ctx actor.Context) {
 	m := &messages.Drain{Mode: messages.DrainImmediate}
-	d := p.memory.drain
+	d, again := p.memory.drain, false
 	if d != nil {
 		m = d.message
 	}
@@ -95,6 +96,10 @@ func (p *pods) drainAgain(ctx actor.Context) {
 		}
 		if one.leaving || waited {
 			ctx.Request(one.pid, m)
+			again = true
 		}
+	}
+	if again {
+		kit.After(ctx, leaveWithin, &drainAgain{})
 	}
 }

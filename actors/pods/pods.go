@@ -3,6 +3,7 @@ package pods
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -22,6 +23,7 @@ var (
 	errDraining  = errors.New("the proxy is shutting down")
 	errReplaced  = errors.New("the pod was stopped, or came again, while it was being started")
 	errCrashed   = errors.New("the proxy's supervisor crashed while the pod was being started")
+	errTooMany   = fmt.Errorf("the node has %d pods already", MaxPods)
 	errProxyOver = errors.New("the pod's proxy ended")
 )
 
@@ -162,6 +164,11 @@ func (p *pods) startPod(ctx actor.Context, m *messages.StartPod) {
 			return
 		}
 		p.remove(ctx, e)
+	}
+	if len(p.memory.pods) >= MaxPods {
+		_ = m.Namespace.Close()
+		ctx.Respond(&messages.PodStarted{UID: m.UID, Namespace: m.Namespace.ID(), Err: errTooMany})
+		return
 	}
 	p.memory.lives++
 	e := &entry{uid: m.UID, info: m.Info, namespace: m.Namespace, life: p.memory.lives, asker: ctx.Sender()}
@@ -323,7 +330,7 @@ func (p *pods) listPods(ctx actor.Context, m *messages.ListPods) {
 	answer := &messages.PodsListed{Answer: messages.Answer{ID: m.ID}}
 	for _, uid := range slices.Sorted(maps.Keys(p.memory.pods)) {
 		e := p.memory.pods[uid]
-		s := messages.PodStatus{UID: uid, Info: e.info, Err: e.err}
+		s := messages.PodStatus{UID: uid, Info: e.info, Namespace: e.namespace.ID(), Err: e.err}
 		if e.proxy != nil {
 			s.State, s.Proxy = messages.PodUp, e.proxy.pid.Id
 		}
