@@ -31,6 +31,9 @@ type Config struct {
 	Source func() discovery.State
 	// Control is the control plane; nil for none.
 	Control *discovery.Control
+	// Prefetch has the certificates of this node's workloads made before they are needed, and forgotten with the last of
+	// them: shared mode.
+	Prefetch bool
 	// Identity configures the certificates.
 	Identity identity.Config
 	// Revocations, where not nil, has the revocation lists.
@@ -178,6 +181,9 @@ func (n *node) started(ctx actor.Context) {
 	c.State.Discovery = func() *actor.PID { return n.discovery }
 	c.State.Services = func() *actor.PID { return stores.Services }
 	c.State.Workloads = func() *actor.PID { return stores.Workloads }
+	if c.Prefetch {
+		c.State.Certificates = func() *actor.PID { return stores.Certificates }
+	}
 	n.spawn(ctx, n.adminSpec, admin.Role)
 	n.spawn(ctx, state.ServiceStore(c.State), state.RoleServices)
 	n.spawn(ctx, state.WorkloadStore(c.State), state.RoleWorkloads)

@@ -30,6 +30,9 @@ type Config struct {
 	// Services is whom the workload store tells which endpoints there are, Workloads whom the service store asks for
 	// them when it has lost them; both may be nil.
 	Services, Workloads func() *actor.PID
+	// Certificates is whom the workload store tells which identities come to our node and leave it (shared mode); it may be
+	// nil.
+	Certificates func() *actor.PID
 	// Resolver resolves names for the DNS cache; it is required there.
 	Resolver Resolver
 	// Counters are kept up to date; nil means nobody looks.

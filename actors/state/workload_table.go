@@ -18,6 +18,7 @@ type WorkloadTable struct {
 	byHostname map[messages.NamespacedHostname][]*messages.Workload
 	// byIdentity has local workloads only; the trust domain is no part of the key.
 	byIdentity map[localIdentity][]*messages.Workload
+	identities identities
 	redelivery sweep[string]
 }
 
@@ -35,6 +36,7 @@ func (t *WorkloadTable) clear() {
 	t.byAddress = map[messages.NetworkAddress][]*messages.Workload{}
 	t.byHostname = map[messages.NamespacedHostname][]*messages.Workload{}
 	t.byIdentity = map[localIdentity][]*messages.Workload{}
+	t.identities = newIdentities(t.node)
 }
 
 // Version grows with every update.
@@ -79,6 +81,7 @@ func (t *WorkloadTable) set(u messages.WorkloadUpdate) {
 	if t.local(w) {
 		id := localIdentity{w.Namespace, w.ServiceAccount}
 		t.byIdentity[id] = append(t.byIdentity[id], w)
+		t.identities.add(w)
 	}
 }
 
@@ -93,6 +96,9 @@ func (t *WorkloadTable) remove(uid string) {
 	}
 	drop(t.byHostname, hostname(w), w)
 	drop(t.byIdentity, localIdentity{w.Namespace, w.ServiceAccount}, w)
+	if t.local(w) {
+		t.identities.remove(w)
+	}
 }
 
 // drop takes v out of one list of an index and forgets the list when it is empty.

@@ -24,6 +24,8 @@ type workloads struct {
 	history  *history
 	table    *WorkloadTable
 	services func() *actor.PID
+	// certificates is nil where nobody's certificate is fetched in advance.
+	certificates func() *actor.PID
 	// owesAll says that the service store must get every workload when they are all there.
 	owesAll bool
 	// passing are the uids that it must still get of a full delivery that goes on; nil when none does.
@@ -41,8 +43,10 @@ func WorkloadStore(cfg Config) kit.Spec {
 			history:  h,
 			table:    NewWorkloadTable(cfg.Node),
 			services: cfg.Services,
-			waiting:  waitlist{limit: maxWaiting},
-			locals:   l,
+
+			certificates: cfg.Certificates,
+			waiting:      waitlist{limit: maxWaiting},
+			locals:       l,
 		}
 	})
 }
@@ -95,6 +99,7 @@ func (s *workloads) update(ctx actor.Context, u *messages.UpdateWorkloads) {
 	if !s.owesAll {
 		s.passOn(ctx, u, reset)
 	}
+	s.passCertificates(ctx)
 	if found {
 		s.found(ctx)
 	}

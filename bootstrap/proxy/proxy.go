@@ -141,6 +141,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	undo.add(pages.close)
 	parts := node.Config{
 		System: p.system, State: p.storeConfig(), Local: local, Control: control, Identity: p.identityConfig(signer),
+		Prefetch:    c.ProxyMode == config.Shared,
 		Revocations: p.revocations,
 		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: p.tasks()},
 		ReadyTasks:  p.tasks(),
