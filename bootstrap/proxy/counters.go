@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"time"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -34,6 +35,14 @@ func (p *Proxy) watch(b *pages) {
 		trace.Watched{
 			Name: "troupe_certificates", Help: "The current number of certificates and of those who wait for them",
 			Label: "state", Read: p.certificates,
+		},
+		trace.Watched{
+			Name: "troupe_certificate_expiry_seconds", Help: "The time until the first of the certificates held expires, 0 when one has",
+			Read: func(tell func(string, uint64)) {
+				if m := p.measureCertificates(); m != nil && len(m.Expiries) > 0 {
+					tell("", uint64(max(m.Expiries[0].In, 0)/time.Second))
+				}
+			},
 		},
 		trace.Watched{
 			Name: "troupe_revocation_lists", Help: "The total number of times that changed revocation lists were loaded, or could not be",

@@ -3,6 +3,7 @@
 package version
 
 import (
+	"crypto/fips140"
 	"fmt"
 	"io"
 	"runtime"
@@ -32,7 +33,7 @@ type BuildInfo struct {
 func Build(istioVersion string) BuildInfo {
 	b := BuildInfo{
 		Version: release, GitRevision: unknown, RustVersion: runtime.Version(), BuildProfile: "release",
-		BuildStatus: "Clean", IstioVersion: istioVersion, CryptoProvider: "tls-go",
+		BuildStatus: "Clean", IstioVersion: istioVersion, CryptoProvider: cryptoProvider(),
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		b.read(info.Settings)
@@ -44,6 +45,14 @@ func Build(istioVersion string) BuildInfo {
 		b.IstioVersion = unknown
 	}
 	return b
+}
+
+// cryptoProvider names Go's own cryptography, and the FIPS 140-3 module where that is in force (GOFIPS140 at build time).
+func cryptoProvider() string {
+	if fips140.Enabled() {
+		return "tls-go-fips140-" + fips140.Version()
+	}
+	return "tls-go"
 }
 
 func (b *BuildInfo) read(settings []debug.BuildSetting) {

@@ -12,7 +12,7 @@ import (
 func TestLine(t *testing.T) {
 	line := Build("1.31.0").String()
 	form := `^version\.BuildInfo\{Version:"[^"]+", GitRevision:"[^"]+", RustVersion:"go[^"]+", BuildProfile:"(release|debug)", ` +
-		`BuildStatus:"(Clean|Modified)", IstioVersion:"1\.31\.0", CryptoProvider:"tls-go"\}$`
+		`BuildStatus:"(Clean|Modified)", IstioVersion:"1\.31\.0", CryptoProvider:"tls-go(-fips140-[^"]+)?"\}$`
 	if !regexp.MustCompile(form).MatchString(line) {
 		t.Errorf("got %s", line)
 	}

@@ -115,4 +115,6 @@ func TestCAThatHangsWhenCertificatesExpire(t *testing.T) {
 type signer func(context.Context, []byte, messages.Identity) ([]string, error)
 
 // Sign is the function.
-func (f signer) Sign(ctx context.Context, csr []byte, id messages.Identity) ([]string, error) { return f(ctx, csr, id) }
+func (f signer) Sign(ctx context.Context, csr []byte, id messages.Identity) ([]string, error) {
+	return f(ctx, csr, id)
+}

@@ -42,6 +42,9 @@ func TestSignedByTheCA(t *testing.T) {
 	if len(dump.Certificates) != 1 {
 		t.Fatalf("the dump has %+v", dump.Certificates)
 	}
+	if left := w.metrics(w.client).Sum("troupe_certificate_expiry_seconds", nil); left < 3000 || left > 3600 {
+		t.Errorf("the certificate expires in %v s", left)
+	}
 	c := dump.Certificates[0]
 	if c.Identity != identityOf("client").String() || c.State != "Available" || len(c.CertChain) != 2 || len(c.RootCerts) != 1 {
 		t.Errorf("the dump has %+v", c)
