@@ -29,14 +29,14 @@ type memory struct {
 
 // cni is the actor.
 //
-//	state     message          next
-//	idle      StartAccepting   dialling
-//	dialling  dialled          greeting; or idle until redial
-//	greeting  greeted          reading; or idle until redial
-//	reading   received         starting (add), answering (others), broken; or dialling when the agent hung up
-//	starting  PodStarted       answering
-//	answering answered         reading; or dialling
-//	any       Drain            over: the connection is closed, nothing is dialled any more
+//	state, message:            next
+//	idle, StartAccepting:      dialling
+//	dialling, dialled:         greeting; or idle until redial
+//	greeting, greeted:         reading; or idle until redial
+//	reading, received:         starting (add), answering (others), broken; or dialling when the agent hung up
+//	starting, PodStarted:      answering
+//	answering, answered:       reading; or dialling
+//	any, Drain:                over: the connection is closed, nothing is dialled any more
 //
 // A round of retries goes on beside that, one pod at a time, and never while a request is carried out.
 type cni struct {

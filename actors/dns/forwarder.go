@@ -35,8 +35,15 @@ type forwarded struct {
 type forwarder struct {
 	config  *Config
 	cache   *cache
-	flights map[dnswire.Key][]waiter
+	flights map[dnswire.Key]flight
 	waiting int
+}
+
+// flight is a question that is with the name servers, and who waits for its end. One that should have ended long ago is made
+// again: the news of its end may have got lost.
+type flight struct {
+	waiters []waiter
+	until   time.Time
 }
 
 type waiter struct {
@@ -54,7 +61,7 @@ type landed struct {
 func forwarderSpec(c *Config) kit.Spec {
 	return kit.Spec{
 		Role: RoleForwarder, Capacity: 16384, Run: kit.CallerRuns(),
-		New: func() actor.Actor { return &forwarder{config: c, flights: map[dnswire.Key][]waiter{}} },
+		New: func() actor.Actor { return &forwarder{config: c, flights: map[dnswire.Key]flight{}} },
 	}
 }
 
@@ -82,14 +89,23 @@ func (f *forwarder) forward(ctx actor.Context, m *forward) {
 		return
 	}
 	limits.Misses.Add(1)
-	waiters, flying := f.flights[m.key]
+	one, flying := f.flights[m.key]
+	if now := time.Now(); flying && now.After(one.until) {
+		f.waiting -= len(one.waiters)
+		delete(f.flights, m.key)
+		one, flying = flight{}, false
+	}
 	if f.waiting >= maxForwarding || !flying && (len(f.flights) >= maxUnderWay || !limits.take()) {
 		limits.Refused.Add(1)
 		ctx.Respond(&forwarded{Answer: f.answer(ctx, &m.Question), err: errOverloaded})
 		return
 	}
 	f.waiting++
-	f.flights[m.key] = append(waiters, waiter{ctx.Sender(), m.Question})
+	one.waiters = append(one.waiters, waiter{ctx.Sender(), m.Question})
+	if !flying {
+		one.until = time.Now().Add(2 * f.config.Upstream.Patience())
+	}
+	f.flights[m.key] = one
 	if flying {
 		limits.Shared.Add(1)
 		return
@@ -108,7 +124,7 @@ func (f *forwarder) landed(ctx actor.Context, m *landed) {
 	if m.err == nil {
 		f.cache.put(m.key, m.reply, time.Now())
 	}
-	waiters := f.flights[m.key]
+	waiters := f.flights[m.key].waiters
 	delete(f.flights, m.key)
 	f.waiting -= len(waiters)
 	for i, w := range waiters {

@@ -114,6 +114,12 @@ func servers(timeout time.Duration, addrs ...netip.AddrPort) change {
 
 func newWorld(t testing.TB, changes ...change) *world {
 	t.Helper()
+	return newFaultyWorld(t, nil, changes...)
+}
+
+// newFaultyWorld is a world whose actors break as faults say.
+func newFaultyWorld(t testing.TB, faults kit.FaultHook, changes ...change) *world {
+	t.Helper()
 	w := &world{t: t, log: &syncBuffer{}, limits: DefaultLimits(), said: &said{}, server: &dnswire.Server{Counters: &dnswire.Counters{}}, printed: &syncBuffer{}}
 	w.tree = trace.NewTree(w.printed)
 	scopes := "dns=debug"
@@ -129,7 +135,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 	if w.telemetry, err = trace.New(trace.Options{Provider: provider, Logs: lines}); err != nil {
 		t.Fatal(err)
 	}
-	w.system = kit.NewSystem(kit.Config{Log: w.telemetry.ActorEvent})
+	w.system = kit.NewSystem(kit.Config{Log: w.telemetry.ActorEvent, Faults: faults})
 	w.spawn(state.ServiceStore(state.Config{Workloads: func() *actor.PID { return w.workloads }}), &w.services)
 	w.spawn(state.WorkloadStore(state.Config{Services: func() *actor.PID { return w.services }}), &w.workloads)
 	c := Config{

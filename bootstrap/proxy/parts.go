@@ -129,7 +129,7 @@ func listenAt(ctx context.Context, c *config.Config, network socket.Network, o s
 			if address = c.SOCKS5; !address.IsValid() {
 				continue
 			}
-		case messages.EntranceHBONE:
+		case messages.EntranceHBONE, messages.EntranceLocal:
 		}
 		o.Keepalive = e == messages.EntranceOutbound || e == messages.EntrancePlaintext
 		l, err := network.Listen(ctx, address, o)

@@ -43,6 +43,9 @@ func Over[T any]() Message {
 	}
 }
 
+// named is a message of a package's own, for cells that are proved there.
+func named(name string) Message { return Message{name: name, reply: "its answer"} }
+
 // Saying is m for an actor that answers nobody: what it says to m is a message of type T to the actors of a role.
 func Saying[T any](m Message, role string) Message { return SayingFrom[T](m, role, "") }
 

@@ -51,7 +51,7 @@ var (
 	errTruncated  = errors.New("received truncated message")
 	errNoPayload  = errors.New("no payload")
 	errNoControl  = errors.New("No control message") //nolint:staticcheck // the reference's words
-	errUnexpected = errors.New("Unexpected control message")
+	errUnexpected = errors.New("Unexpected control message") //nolint:staticcheck // the reference's words
 )
 
 // decode reads a packet. It owns the descriptors.
