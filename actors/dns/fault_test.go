@@ -35,6 +35,7 @@ func faultsOver[T any](role string) map[string]func(*fault.Faults) {
 // TestBroken breaks the proxy's actors over each message between them. A question that suffers is answered SERVFAIL or not
 // at all; no answer is wrong; a client that asks again, as resolvers do, has its answer, for the mesh's names and for others.
 func TestBroken(t *testing.T) {
+	t.Parallel()
 	for message, ways := range map[string]map[string]func(*fault.Faults){
 		"dns over ResolveName":                 faultsOver[messages.ResolveName](Role),
 		"dns-resolver over Request":            faultsOver[dnswire.Request](RoleResolver),

@@ -50,7 +50,7 @@ func Discard(r Request) {
 var (
 	errTruncated  = errors.New("received truncated message")
 	errNoPayload  = errors.New("no payload")
-	errNoControl  = errors.New("No control message") //nolint:staticcheck // the reference's words
+	errNoControl  = errors.New("No control message")         //nolint:staticcheck // the reference's words
 	errUnexpected = errors.New("Unexpected control message") //nolint:staticcheck // the reference's words
 )
 
