@@ -34,6 +34,9 @@ func (p *pod) startDNS(ctx actor.Context) {
 		panic(err) // the name is ours: nobody else can have it
 	}
 	p.dns, p.deps.Names = pid, pid
+	if p.config.StartsOpen {
+		ctx.Send(pid, &messages.StartAccepting{})
+	}
 }
 
 // drainDNS drains the DNS proxy; the pod is not drained before it.

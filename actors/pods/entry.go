@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupe-mesh/troupe/actors/dns"
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -65,10 +66,13 @@ func (m *memory) count(c *Counters) {
 	c.Pending.Store(int64(len(m.pods) - up))
 }
 
-// close closes the listeners.
+// close closes the listeners, and the DNS proxy's sockets.
 func (o *Opened) close() {
 	for _, b := range o.Pod.Listeners {
 		_ = b.Listener.Close() // a second time it only says so
+	}
+	if o.Pod.DNS != nil {
+		dns.Close(o.Pod.DNS.Sockets)
 	}
 }
 

@@ -43,7 +43,7 @@ func (n *namesProxy) close() {
 }
 
 // listenDNS binds the DNS proxy's sockets, where it is on.
-func (p *Proxy) listenDNS(ctx context.Context, network socket.Network) (*namesProxy, error) {
+func (p *Proxy) listenDNS(ctx context.Context, network socket.Network, o socket.ListenOptions) (*namesProxy, error) {
 	c, log := p.config, namesLog{p.logs.Scope("ztunnel::dns::server")}
 	if !c.DNSProxy {
 		return &namesProxy{}, nil
@@ -53,7 +53,7 @@ func (p *Proxy) listenDNS(ctx context.Context, network socket.Network) (*namesPr
 	if n.PacketNetwork, ok = network.(socket.PacketNetwork); !ok {
 		n.PacketNetwork = socket.New(p.kernelConfig()).(socket.PacketNetwork)
 	}
-	sockets, err := dns.Listen(ctx, n, c.DNS.AddrPorts(), socket.ListenOptions{}, func(err error) {
+	sockets, err := dns.Listen(ctx, n, c.DNS.AddrPorts(), o, func(err error) {
 		log.log.Warn("no IPv6 for the DNS proxy in this network namespace").Err(err).Send()
 	})
 	if err != nil {

@@ -155,7 +155,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		parts.Shared, parts.ReadyTasks = shared, []string{taskState}
 		parts.Admin.Tasks = append(parts.Admin.Tasks, cni.Task)
 	} else {
-		names, err := p.listenDNS(ctx, network)
+		names, err := p.listenDNS(ctx, network, socket.ListenOptions{})
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +174,9 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	if isShared(c) {
 		p.watchPods()
-		p.node.Complete(taskProxy) // pods bring their own
+		for _, task := range []string{taskProxy, taskDNS} { // pods bring their own
+			p.node.Complete(task)
+		}
 	}
 	p.watch(pages)
 	p.servePages(pages)
@@ -189,9 +191,6 @@ func supported(c *config.Config) error {
 	var problems []error
 	refuse := func(name, value, remedy string) {
 		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
-	}
-	if c.DNSProxy && isShared(c) {
-		refuse("ISTIO_META_DNS_CAPTURE", "true", "set ISTIO_META_DNS_CAPTURE=false in shared mode")
 	}
 	if c.HandoverSocket != "" && isShared(c) {
 		refuse("HANDOVER_SOCKET", c.HandoverSocket, "leave it unset in shared mode: old and new proxy share the pods' ports there (INPOD_PORT_REUSE)")

@@ -44,7 +44,7 @@ func (p *Proxy) shared(ctx context.Context) (_ *node.Shared, undo func(), err er
 	}, undo, nil
 }
 
-// openPod opens the listeners of a pod in its namespace. They carry the mark, as everything does that is sent from there.
+// openPod opens the listeners of a pod, and its DNS proxy's sockets, in its namespace. They carry the mark, as everything does that is sent from there.
 func (p *Proxy) openPod(ctx context.Context, ns messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
 	namespace, ok := ns.(*socket.Namespace)
 	if !ok {
@@ -60,7 +60,17 @@ func (p *Proxy) openPod(ctx context.Context, ns messages.PodNamespace, info mess
 		done()
 		return nil, err
 	}
-	return &pods.Opened{Pod: p.podConfig(network, listeners, info), Close: done}, nil
+	names, err := p.listenDNS(ctx, network, socket.ListenOptions{ReusePort: p.config.InpodPortReuse})
+	if err != nil {
+		closeAll(listeners)
+		done()
+		return nil, err
+	}
+	served := p.podConfig(network, listeners, info)
+	if served.DNS = names.config; served.DNS != nil {
+		served.DNS.Search = nil // they are the process's own: the pod's resolver applies the pod's
+	}
+	return &pods.Opened{Pod: served, Close: done}, nil
 }
 
 // selfProxy is the proxy of the process itself, with which its metrics can be fetched over HBONE (spec/ops.md §2.6): an

@@ -117,7 +117,6 @@ func TestUnsupportedSettings(t *testing.T) {
 		environ []string
 		want    []string // what must be named, and what is to be done about it
 	}{
-		{[]string{"PROXY_MODE=shared", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ISTIO_META_DNS_CAPTURE=true", "ISTIO_META_DNS_CAPTURE=false"}},
 		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
 		{

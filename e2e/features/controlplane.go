@@ -106,7 +106,7 @@ var controlPlane = []Row{
 	{102, "crl-reload", "transport/mtls.TestReloadKeepsWhatItHas actors/identity.TestADirectoryThatCannotBeWatchedIsLookedAt e2e/dedicated.TestRevokedCertificates transport/filewatch.TestEveryKindOfChangeIsTold actors/identity.TestSubscribersHearOfChanges e2e/bubble.TestRevocationFileAppearsBeforeItIsTold", ""},
 	{103, "crl-existing", "transport/mtls.TestPeerIsJudgedAgain actors/identity.TestSubscribersHearOfChanges e2e/dedicated.TestRevokedCertificates e2e/bubble.TestRevocationCutsLiveTunnels e2e/bubble.TestRevocationOnDoubleHBONE", ""},
 	{104, "crl-fail-open", "transport/mtls.TestCheckRevocation transport/mtls.TestUnusableFileAtStart transport/mtls.TestParseRevocationLists", ""},
-	{105, "dns-listener", "bootstrap/proxy.TestDNSProxy e2e/dig.TestClients", "shared mode (issue 7)"},
+	{105, "dns-listener", "bootstrap/proxy.TestDNSProxy e2e/dig.TestClients e2e/inpod.TestDNS", ""},
 	{106, "dns-aliases", "messages.TestAliases actors/dns.TestLookup", ""},
 	{107, "dns-cname", "actors/dns.TestLookup", ""},
 	{108, "dns-wildcards", "actors/dns.TestLookup actors/state.TestFindHost", ""},

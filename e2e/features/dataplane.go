@@ -99,7 +99,7 @@ var dataPlane = []Row{
 	{95, "Late policy enforcement", "e2e/bubble.TestPolicyChangeClosesLiveConnections e2e/bubble.TestRemovedPolicyDenies e2e/bubble.TestWorkloadChangeClosesLiveConnections", ""},
 	{96, "Connection registry", "e2e/bubble.TestPolicyChangeClosesLiveConnections e2e/inpod.TestCatalogue", ""},
 	{97, "Plaintext passthrough", "e2e/bubble.TestInboundPlaintext e2e/bubble.TestInboundPlaintextFailures", ""},
-	{98, "SOCKS5 CONNECT", "e2e/bubble.TestSOCKS transport/socks.TestNegotiate transport/socks.TestNegotiateFails", "names by the DNS proxy (issue 7)"},
+	{98, "SOCKS5 CONNECT", "e2e/bubble.TestSOCKS transport/socks.TestNegotiate transport/socks.TestNegotiateFails actors/dns.TestNamesForSOCKS", ""},
 	{99, "Adaptive copy buffers", "transport/relay.TestNextClass transport/relay.TestPlainCopy", ""},
 	{100, "Half-close", "e2e/dedicated.TestClientEndsItsSideFirst e2e/dedicated.TestServerEndsItsSideFirst transport/relay.TestTunnelCarriesHalfCloses", ""},
 	{101, "Benign error filter", "transport/relay.TestBenign transport/relay.TestTunnelCarriesResets transport/relay.TestResetWhileBothDirectionsAreFull e2e/bubble.TestCutConnectionIsTold e2e/dedicated.TestClientResets e2e/dedicated.TestServerResets", ""},

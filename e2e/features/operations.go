@@ -58,7 +58,7 @@ var operations = []Row{
 	{54, "probe-bypass", "", "a rule of the agent's, which the lab has and no test calls"},
 	{55, "virtual-interface-reroute", "", "a rule of the agent's, which the lab lacks"},
 	{56, "ingress-mode", "", "a rule of the agent's, which the lab lacks"},
-	{57, "dns-capture-switch", "bootstrap/config.TestEachVariable", "the DNS proxy (issue 7)"},
+	{57, "dns-capture-switch", "bootstrap/config.TestEachVariable bootstrap/proxy.TestDNSProxy e2e/inpod.TestDNS", ""},
 	{58, "socks5-switch", "e2e/dedicated.TestSOCKSRequests bootstrap/config.TestEachVariable", ""},
 	{59, "self-hbone-listener", "e2e/inpod.TestCatalogue", ""},
 	{60, "admin-server", "actors/admin.TestServerLimits actors/admin.TestPages", ""},
@@ -108,5 +108,5 @@ var operations = []Row{
 	{104, "http-idle-cut", "actors/admin.TestServerLimits", ""},
 	{105, "accept-error-survival", "actors/admin.TestAcceptErrorsAreNotTheEnd actors/pod.TestAcceptErrorsDoNotSpin", ""},
 	{106, "listener-logs", "bootstrap/proxy.TestShutdown", ""},
-	{107, "pod-dns-resolver", "", "the DNS proxy (issue 7)"},
+	{107, "pod-dns-resolver", "e2e/inpod.TestDNS", "resolv.conf is read at the start, not for each pod"},
 }

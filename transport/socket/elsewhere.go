@@ -21,7 +21,10 @@ type elsewhere struct {
 	ns     *Namespace
 }
 
-var _ Network = (*elsewhere)(nil)
+var (
+	_ Network       = (*elsewhere)(nil)
+	_ PacketNetwork = (*elsewhere)(nil)
+)
 
 // In makes the network of another namespace, with cfg. It has a handle of its own, which close lets go; after that nothing
 // new can be listened to or dialled, and what is open stays.
@@ -49,6 +52,46 @@ func (e *elsewhere) Listen(ctx context.Context, addr netip.AddrPort, o ListenOpt
 		_ = l.Close()
 	case !inside:
 		return nil, &BindError{Addr: addr, Err: err}
+	}
+	return nil, err
+}
+
+// ListenPacket binds addr there for datagrams.
+func (e *elsewhere) ListenPacket(ctx context.Context, addr netip.AddrPort, o ListenOptions) (l PacketListener, err error) {
+	inside := false
+	err = e.ns.Do(func() error {
+		inside = true
+		var err error
+		l, err = e.kernel.ListenPacket(ctx, addr, o)
+		return err
+	})
+	switch {
+	case err == nil:
+		return l, nil
+	case l != nil: // bound, and then the thread did not find home
+		_ = l.Close()
+	case !inside:
+		return nil, &BindError{Addr: addr, Err: err}
+	}
+	return nil, err
+}
+
+// DialPacket makes a connected datagram socket there: that waits for nothing.
+func (e *elsewhere) DialPacket(ctx context.Context, addr netip.AddrPort) (c net.Conn, err error) {
+	inside := false
+	err = e.ns.Do(func() error {
+		inside = true
+		var err error
+		c, err = e.kernel.DialPacket(ctx, addr)
+		return err
+	})
+	switch {
+	case err == nil:
+		return c, nil
+	case c != nil:
+		_ = c.Close()
+	case !inside:
+		return nil, &DialError{Addr: addr, Err: err}
 	}
 	return nil, err
 }
