@@ -21,8 +21,8 @@ type cell struct {
 	taken    atomic.Bool // the Props have spawned an actor with this cell
 	brief    bool        // a child of SpawnBrief
 	invoker  actor.MessageInvoker
-	pid      *actor.PID
-	done     chan struct{} // closed when a root has stopped, nil for others
+	pid      atomic.Pointer[actor.PID] // whoever knows the name may post before it is here
+	done     chan struct{}             // closed when a root has stopped, nil for others
 
 	// ---
 	inbox queue
@@ -98,7 +98,7 @@ func (c *cell) mailbox() actor.Mailbox { return c }
 
 // RegisterHandlers is called once the name is the actor's.
 func (c *cell) RegisterHandlers(invoker actor.MessageInvoker, _ actor.Dispatcher) {
-	c.pid = invoker.(actor.Context).Self()
+	c.pid.Store(invoker.(actor.Context).Self())
 	c.invoker = invoker
 	c.role.join(c)
 }
@@ -109,7 +109,7 @@ func (c *cell) Start() { c.schedule() }
 // UserMessageCount is how many user messages wait.
 func (c *cell) UserMessageCount() int { return int(c.depth.Load()) }
 
-func (c *cell) target() Target { return Target{Role: c.role.name, PID: c.pid} }
+func (c *cell) target() Target { return Target{Role: c.role.name, PID: c.pid.Load()} }
 
 // targetOf is target with the sender of a message's envelope, which may be nil.
 func (c *cell) targetOf(env *actor.MessageEnvelope) Target {

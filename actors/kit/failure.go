@@ -50,7 +50,7 @@ func newFailure(c *cell, value, msg any) *Failure {
 	if f, ok := value.(*Failure); ok && f.cell == c {
 		return f
 	}
-	return &Failure{Role: c.role.name, PID: c.pid, Value: value, Message: typeOf(msg), Stack: panicStack(), cell: c}
+	return &Failure{Role: c.role.name, PID: c.pid.Load(), Value: value, Message: typeOf(msg), Stack: panicStack(), cell: c}
 }
 
 // panicStack is the stack of the panic that is being recovered.

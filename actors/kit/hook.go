@@ -102,7 +102,7 @@ func newHooks(s *System, cfg Config) *hooks {
 func (h *hooks) idle() bool { return h.faults == nil || h.watcher != nil && h.watcher.Idle() }
 
 func (h *hooks) post(c *cell, msg any, generation uint32) {
-	if h.idle() || internal(msg) {
+	if h.idle() || internal(msg) || c.pid.Load() == nil {
 		h.schedule(c, msg, generation)
 		return
 	}

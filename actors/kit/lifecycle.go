@@ -71,7 +71,7 @@ func Unknown(ctx actor.Context) {
 	c := cellOf(ctx)
 	c.role.unknown.Add(1)
 	if n := c.role.unknowns.pass(c.sys.Nanos()); n > 0 {
-		c.sys.emit(UnknownMessage{Role: c.role.name, PID: c.pid, Message: typeOf(msg), Count: n})
+		c.sys.emit(UnknownMessage{Role: c.role.name, PID: c.pid.Load(), Message: typeOf(msg), Count: n})
 	}
 	c.sys.reject(msg, ctx.Sender())
 }

@@ -90,7 +90,7 @@ func alwaysAdmitted(msg any) bool {
 func (c *cell) refuse(msg any) {
 	c.role.refused.Add(1)
 	if n := c.role.refusals.pass(c.sys.Nanos()); n > 0 {
-		c.sys.emit(Refused{Role: c.role.name, PID: c.pid, Message: typeOf(msg), Capacity: int(c.capacity), Count: n})
+		c.sys.emit(Refused{Role: c.role.name, PID: c.pid.Load(), Message: typeOf(msg), Capacity: int(c.capacity), Count: n})
 	}
 	c.sys.undeliver(msg)
 }
@@ -99,7 +99,7 @@ func (c *cell) refuse(msg any) {
 func (c *cell) leave(l *letter) {
 	if l.system {
 		if w, ok := l.msg.(*actor.Watch); ok {
-			c.sys.terminated(w.Watcher, c.pid)
+			c.sys.terminated(w.Watcher, c.pid.Load())
 		}
 		return
 	}
@@ -113,7 +113,7 @@ func (c *cell) leave(l *letter) {
 	c.role.undelivered.Add(1)
 	if l.generation == 0 {
 		if n := c.role.leftovers.pass(c.sys.Nanos()); n > 0 {
-			c.sys.emit(LeftBehind{Role: c.role.name, PID: c.pid, Message: typeOf(l.msg), Count: n})
+			c.sys.emit(LeftBehind{Role: c.role.name, PID: c.pid.Load(), Message: typeOf(l.msg), Count: n})
 		}
 	}
 	c.sys.undeliver(l.msg)

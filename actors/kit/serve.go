@@ -164,7 +164,7 @@ func (c *cell) finish() (more bool) {
 	}
 	if !c.brief {
 		// The parent's list of children may keep the PID for long: this makes it forget the mailbox.
-		c.sys.actors.Root.Stop(c.pid)
+		c.sys.actors.Root.Stop(c.pid.Load())
 	}
 	if c.done != nil {
 		c.sys.forgetRoot(c)

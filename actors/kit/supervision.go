@@ -168,9 +168,9 @@ func (st *strategy) restart(supervisor actor.Supervisor, child *actor.PID, f *Fa
 
 func (st *strategy) escalate(supervisor actor.Supervisor, f *Failure, msg any) {
 	parent := cellOf(supervisor.(actor.Context))
-	st.sys.emit(Escalated{Role: f.Role, PID: f.PID, Parent: parent.pid, Failure: f})
+	st.sys.emit(Escalated{Role: f.Role, PID: f.PID, Parent: parent.pid.Load(), Failure: f})
 	supervisor.EscalateFailure(&Failure{
-		Role: parent.role.name, PID: parent.pid, Value: f.Value, Message: f.Message, Stack: f.Stack, Cause: f, cell: parent,
+		Role: parent.role.name, PID: parent.pid.Load(), Value: f.Value, Message: f.Message, Stack: f.Stack, Cause: f, cell: parent,
 	}, msg)
 }
 

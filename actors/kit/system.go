@@ -182,12 +182,12 @@ func (s *System) Shutdown(ctx context.Context) error {
 
 	for i := len(roots) - 1; i >= 0; i-- {
 		c := roots[i]
-		s.actors.Root.Stop(c.pid)
+		s.actors.Root.Stop(c.pid.Load())
 		select {
 		case <-c.done:
 		case <-ctx.Done():
 			for _, c := range roots[:i] {
-				s.actors.Root.Stop(c.pid)
+				s.actors.Root.Stop(c.pid.Load())
 			}
 			s.hooks.shutdown()
 			s.workers.dismiss()
@@ -218,7 +218,7 @@ func (s *System) living() string {
 	defer s.mu.Unlock()
 	names := make([]string, 0, len(s.roots))
 	for _, c := range s.roots {
-		names = append(names, c.pid.Id)
+		names = append(names, c.pid.Load().Id)
 	}
 	return strings.Join(names, ", ")
 }

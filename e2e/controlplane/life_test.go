@@ -16,9 +16,8 @@ import (
 // policy that it pushes ends the connection that it denies, and when it dies everything goes on; what it says when it is back
 // is obeyed (CP16, CP18, CP72, CP118, CP120).
 func TestLifeUnderIstiod(t *testing.T) {
-	w := newWorld(t)
 	policies := make(chan struct{})
-	w.istiod.Follow(istiod.Script{Answer: func(ctx context.Context, _ *istiod.Stream, r *wire.DeltaDiscoveryResponse) (*wire.DeltaDiscoveryResponse, error) {
+	w := newWorld(t, istiod.Script{Answer: func(ctx context.Context, _ *istiod.Stream, r *wire.DeltaDiscoveryResponse) (*wire.DeltaDiscoveryResponse, error) {
 		if r.TypeUrl == istiod.AuthorizationType {
 			select {
 			case <-policies:

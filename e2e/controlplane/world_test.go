@@ -44,7 +44,8 @@ type member struct {
 	proxy *product.Proxy
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld is a world under an istiod that follows a script from the start.
+func newWorld(t *testing.T, script istiod.Script) *world {
 	t.Helper()
 	l := lab.New(t)
 	n := l.Node(node)
@@ -65,6 +66,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.istiod.Stop)
+	w.istiod.Follow(script)
 	w.root = filepath.Join(t.TempDir(), "root.pem")
 	if err := os.WriteFile(w.root, []byte(w.istiod.Roots()), 0o600); err != nil {
 		t.Fatal(err)
