@@ -25,15 +25,8 @@ type nameServer struct {
 
 func serve(t *testing.T, s *nameServer) *nameServer {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, stream := bindBoth(t)
 	s.addr = packets.LocalAddr().(*net.UDPAddr).AddrPort()
-	stream, err := net.Listen("tcp", s.addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var done sync.WaitGroup
 	t.Cleanup(done.Wait)
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: s}, {Listener: stream, Handler: s}} {
@@ -44,6 +37,24 @@ func serve(t *testing.T, s *nameServer) *nameServer {
 		t.Cleanup(func() { _ = server.Shutdown() })
 	}
 	return s
+}
+
+// bindBoth binds a port that is free for UDP and TCP.
+func bindBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 50 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, stream
+		}
+		_ = packets.Close()
+	}
+	t.Fatal("no port is free for both UDP and TCP")
+	return nil, nil
 }
 
 func (s *nameServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
