@@ -65,6 +65,11 @@ func (c *cni) reconnect(ctx actor.Context) {
 
 func (c *cni) hangUp(ctx actor.Context) {
 	c.setReady(ctx, false)
+	c.letAgentGo()
+}
+
+// letAgentGo ends the connection, and what came by it.
+func (c *cni) letAgentGo() {
 	c.step = nil // what it brings comes too late
 	if c.agent != nil {
 		_ = c.agent.Close()

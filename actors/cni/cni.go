@@ -361,15 +361,7 @@ func (c *cni) drain(ctx actor.Context) {
 
 // letGo ends what the actor holds. The pods that could not be served stay in memory.
 func (c *cni) letGo() {
-	c.step = nil
-	if c.agent != nil {
-		_ = c.agent.Close()
-		c.agent = nil
-	}
-	if c.queued != nil {
-		zds.Discard(c.queued)
-		c.queued = nil
-	}
+	c.letAgentGo()
 	if one := c.underway(); one != nil {
 		_ = one.namespace.Close()
 		c.request, c.retry = nil, nil

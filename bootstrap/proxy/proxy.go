@@ -78,7 +78,7 @@ const failurePatience = 5 * time.Second
 
 // Start starts a proxy. Nothing is left behind when it fails.
 func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err error) {
-	if err := supported(c); err != nil {
+	if err := Supported(c); err != nil {
 		return nil, err
 	}
 	p := &Proxy{
@@ -184,24 +184,6 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		p.succession.begin()
 	}
 	return p, nil
-}
-
-// supported refuses what this version does not do yet, before anything is touched.
-func supported(c *config.Config) error {
-	var problems []error
-	refuse := func(name, value, remedy string) {
-		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
-	}
-	if c.HandoverSocket != "" && isShared(c) {
-		refuse("HANDOVER_SOCKET", c.HandoverSocket, "leave it unset in shared mode: old and new proxy share the pods' ports there (INPOD_PORT_REUSE)")
-	}
-	if !c.Proxy {
-		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
-	}
-	if c.LocalFastpath && c.ProxyMode == config.Dedicated {
-		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")
-	}
-	return errors.Join(problems...)
 }
 
 // RequestShutdown asks for a graceful end and says why; a second request changes nothing.

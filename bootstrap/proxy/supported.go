@@ -1,6 +1,26 @@
 package proxy
 
-import "github.com/troupe-mesh/troupe/bootstrap/config"
+import (
+	"errors"
+	"fmt"
 
-// Supported says what of a configuration this version does not do; nil means that [Start] takes it.
-func Supported(c *config.Config) error { return supported(c) }
+	"github.com/troupe-mesh/troupe/bootstrap/config"
+)
+
+// Supported says what of a configuration this version does not do; nil means that [Start] takes it. Nothing is touched.
+func Supported(c *config.Config) error {
+	var problems []error
+	refuse := func(name, value, remedy string) {
+		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
+	}
+	if c.HandoverSocket != "" && isShared(c) {
+		refuse("HANDOVER_SOCKET", c.HandoverSocket, "leave it unset in shared mode: old and new proxy share the pods' ports there (INPOD_PORT_REUSE)")
+	}
+	if !c.Proxy {
+		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
+	}
+	if c.LocalFastpath && c.ProxyMode == config.Dedicated {
+		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")
+	}
+	return errors.Join(problems...)
+}

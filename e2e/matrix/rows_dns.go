@@ -8,13 +8,7 @@ import (
 // dnsRows are those who answer a pod's DNS questions. They serve datagrams, which the network of the bubbles does not have.
 func dnsRows() []Row {
 	const test = "actors/dns.TestBroken"
-	all := func(says string) cells {
-		c := cells{}
-		for _, f := range Faults() {
-			c[f] = elsewhere(test, says)
-		}
-		return c
-	}
+	all := func(says string) cells { return everywhere(test, says) }
 	return []Row{
 		{
 			Role: dns.Role, Node: Client, Over: Over[messages.ResolveName](),

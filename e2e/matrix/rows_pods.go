@@ -9,13 +9,7 @@ import (
 // podsRows are those who serve a node's pods as the CNI agent tells. They need an agent, which no bubble of this package has.
 func podsRows() []Row {
 	const test = "actors/cni.TestBrokenOverPods"
-	all := func(says string) cells {
-		c := cells{}
-		for _, f := range Faults() {
-			c[f] = elsewhere(test, says)
-		}
-		return c
-	}
+	all := func(says string) cells { return everywhere(test, says) }
 	return []Row{
 		{
 			Role: cni.Role, Node: Client, Over: Over[messages.PodStarted](),

@@ -33,6 +33,15 @@ func sees(parts ...part) Cell {
 // elsewhere is a cell that the bubble can't show: a test that can, "package/path.TestName", and what is seen there.
 func elsewhere(test, says string) Cell { return Cell{Test: test, Says: says} }
 
+// everywhere are the cells of a row whose faults one test proves elsewhere.
+func everywhere(test, says string) cells {
+	c := cells{}
+	for _, f := range Faults() {
+		c[f] = elsewhere(test, says)
+	}
+	return c
+}
+
 func went(o Outcome, names []string) part {
 	return func(s *Seen) {
 		if s.Calls == nil {

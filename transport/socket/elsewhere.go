@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -36,64 +37,44 @@ func In(ns *Namespace, cfg Config) (_ Network, closeIt func()) {
 	return e, func() { _ = e.ns.Close() }
 }
 
-// Listen binds addr there and listens.
-func (e *elsewhere) Listen(ctx context.Context, addr netip.AddrPort, o ListenOptions) (l Listener, err error) {
-	inside := false
+// within makes a socket there, which waits for nothing. outside wraps the error of a namespace that could not be entered.
+func within[T io.Closer](e *elsewhere, make func() (T, error), outside func(error) error) (made T, err error) {
+	var none T
+	inside, whole := false, false
 	err = e.ns.Do(func() error {
 		inside = true
 		var err error
-		l, err = e.kernel.Listen(ctx, addr, o)
+		made, err = make()
+		whole = err == nil
 		return err
 	})
 	switch {
 	case err == nil:
-		return l, nil
-	case l != nil: // bound, and then the thread did not find home
-		_ = l.Close()
+		return made, nil
+	case whole: // and then the thread did not find home
+		_ = made.Close()
 	case !inside:
-		return nil, &BindError{Addr: addr, Err: err}
+		return none, outside(err)
 	}
-	return nil, err
+	return none, err
+}
+
+// Listen binds addr there and listens.
+func (e *elsewhere) Listen(ctx context.Context, addr netip.AddrPort, o ListenOptions) (Listener, error) {
+	return within(e, func() (Listener, error) { return e.kernel.Listen(ctx, addr, o) },
+		func(err error) error { return &BindError{Addr: addr, Err: err} })
 }
 
 // ListenPacket binds addr there for datagrams.
-func (e *elsewhere) ListenPacket(ctx context.Context, addr netip.AddrPort, o ListenOptions) (l PacketListener, err error) {
-	inside := false
-	err = e.ns.Do(func() error {
-		inside = true
-		var err error
-		l, err = e.kernel.ListenPacket(ctx, addr, o)
-		return err
-	})
-	switch {
-	case err == nil:
-		return l, nil
-	case l != nil: // bound, and then the thread did not find home
-		_ = l.Close()
-	case !inside:
-		return nil, &BindError{Addr: addr, Err: err}
-	}
-	return nil, err
+func (e *elsewhere) ListenPacket(ctx context.Context, addr netip.AddrPort, o ListenOptions) (PacketListener, error) {
+	return within(e, func() (PacketListener, error) { return e.kernel.ListenPacket(ctx, addr, o) },
+		func(err error) error { return &BindError{Addr: addr, Err: err} })
 }
 
-// DialPacket makes a connected datagram socket there: that waits for nothing.
-func (e *elsewhere) DialPacket(ctx context.Context, addr netip.AddrPort) (c net.Conn, err error) {
-	inside := false
-	err = e.ns.Do(func() error {
-		inside = true
-		var err error
-		c, err = e.kernel.DialPacket(ctx, addr)
-		return err
-	})
-	switch {
-	case err == nil:
-		return c, nil
-	case c != nil:
-		_ = c.Close()
-	case !inside:
-		return nil, &DialError{Addr: addr, Err: err}
-	}
-	return nil, err
+// DialPacket makes a connected datagram socket there.
+func (e *elsewhere) DialPacket(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	return within(e, func() (net.Conn, error) { return e.kernel.DialPacket(ctx, addr) },
+		func(err error) error { return &DialError{Addr: addr, Err: err} })
 }
 
 // Dial connects to addr from there, as o.Source if that is given. Errors are *DialError.
@@ -107,7 +88,7 @@ func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions
 	if source.IsValid() && source.Is4() != addr.Addr().Is4() {
 		return fail(os.NewSyscallError("connect", syscall.EAFNOSUPPORT))
 	}
-	within, cancel := context.WithTimeout(ctx, e.kernel.cfg.DialTimeout)
+	limited, cancel := context.WithTimeout(ctx, e.kernel.cfg.DialTimeout)
 	defer cancel()
 	fd, err := e.socket(addr.Addr())
 	if err != nil {
@@ -119,8 +100,8 @@ func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions
 	}
 	f := os.NewFile(uintptr(fd), "tcp") // watched by the poller from here on, since it does not block
 	defer func() { _ = f.Close() }()
-	if err := awaitConnected(within, f); err != nil {
-		return fail(dialCause(ctx, within, err))
+	if err := awaitConnected(limited, f); err != nil {
+		return fail(dialCause(ctx, limited, err))
 	}
 	made, err := net.FileConn(f)
 	if err != nil {
