@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
@@ -16,14 +13,7 @@ import (
 // The smoke test runs in a network namespace of its own, where its ports are free.
 func TestMain(m *testing.M) {
 	runRole()
-	code := sandbox.Main(m, nil)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(sandbox.Main(m, nil))
 }
 
 // TestSmoke runs everything once, small, against the baseline, so that the harness doesn't rot.

@@ -1,11 +1,8 @@
 package controlplane
 
 import (
-	"fmt"
 	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/troupe-mesh/troupe/e2e/agent"
 	"github.com/troupe-mesh/troupe/e2e/product"
@@ -13,12 +10,5 @@ import (
 
 func TestMain(m *testing.M) {
 	agent.Main()
-	code := product.Main(m)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(product.Main(m))
 }

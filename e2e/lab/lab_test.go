@@ -3,7 +3,6 @@ package lab_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -11,21 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/troupe-mesh/troupe/e2e/lab"
 	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
 
 func TestMain(m *testing.M) {
-	code := sandbox.Main(m, nil)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(sandbox.Main(m, nil))
 }
 
 // addresses are a pod's, by family.

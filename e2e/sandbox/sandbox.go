@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,9 +29,21 @@ var errRefused = errors.New("TestMain doesn't call sandbox.Main")
 // Required reports whether TROUPE_E2E=required asks that nothing be skipped.
 func Required() bool { return os.Getenv("TROUPE_E2E") == "required" }
 
-// Main runs the tests of m inside fresh namespaces and returns the exit code. prepare, which may be nil, runs once
+// Main runs the tests of m inside fresh namespaces and returns the exit code; goroutines that outlive tests which passed
+// are a failure. prepare, which may be nil, runs once
 // before that, outside, and returns variables for the inner run's environment.
 func Main(m *testing.M, prepare func() ([]string, error)) int {
+	code := run(m, prepare)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
+}
+
+func run(m *testing.M, prepare func() ([]string, error)) int {
 	if os.Getenv(insideEnv) != "" {
 		if errRefused = enter(); errRefused == nil {
 			errRefused = probe()

@@ -1,12 +1,9 @@
 package sandbox_test
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
@@ -18,12 +15,6 @@ func TestMain(m *testing.M) {
 		ns, err := os.Readlink("/proc/thread-self/ns/net")
 		return []string{outer + "=" + ns}, err
 	})
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
 	os.Exit(code)
 }
 
