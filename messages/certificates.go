@@ -86,6 +86,9 @@ type CertificatesMeasured struct {
 	// Held, Queued, Running and Waiting are how many identities are known, wait for their turn, are being signed, and how
 	// many fetches wait, now.
 	Held, Queued, Running, Waiting int
+	// Overdue are the held certificates that near their end and should have been renewed long ago, Unavailable the
+	// identities that have none because the last attempt failed.
+	Overdue, Unavailable int
 	// Expiries are the held certificates that end first, the soonest first; there is a bound to their number.
 	Expiries []CertificateExpiry
 }

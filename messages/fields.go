@@ -33,6 +33,7 @@ const (
 	FieldConnections  = "connections"
 	FieldIdentity     = "identity"
 	FieldRetryAt      = "retry_at"
+	FieldExpiresIn    = "expires_in"
 	FieldPath         = "path"
 	FieldLists        = "lists"
 	FieldRevoked      = "revoked"

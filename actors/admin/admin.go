@@ -27,6 +27,9 @@ type Deps struct {
 	Start time.Time
 	// Tasks are the tasks that readiness waits for from the beginning.
 	Tasks []string
+	// Warnings says what will go wrong with a node that is ready, for the readiness page. It is called for each request, on the
+	// request's own goroutine, and must answer within a fraction of a second. Nil is for a node without warnings.
+	Warnings func(context.Context) []string
 }
 
 // Serve hands an endpoint over; it belongs to the actor from then on. A nil Handler means the readiness page.
@@ -120,7 +123,7 @@ func (a *admin) serve(ctx actor.Context, m *Serve) {
 	}
 	handler := m.Handler
 	if handler == nil {
-		handler = readinessHandler(kit.SystemOf(ctx), ctx.Self())
+		handler = readinessHandler(kit.SystemOf(ctx), ctx.Self(), a.memory.deps.Warnings)
 	}
 	s := newServer(m.Endpoint, handler, a.memory.deps.Log)
 	a.memory.servers = append(a.memory.servers, s)

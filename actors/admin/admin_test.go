@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +58,36 @@ func TestReadiness(t *testing.T) {
 		n.expectLog("\tinfo\thyper_util\tlistener established\taddress=10.0.0.1:15021 component=\"readiness\"\n")
 		if strings.Contains(n.logged(), "unheard of") {
 			t.Error("a task that nobody awaited was completed")
+		}
+	})
+}
+
+// What threatens a node that is ready is told beside the reference's answer, and nothing while it is not ready anyway.
+func TestReadinessWarns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, "state manager")
+		defer n.stop()
+		var warnings []string
+		h := readinessHandler(n.sys, n.pid, func(context.Context) []string { return warnings })
+		for _, tt := range []struct {
+			complete bool
+			warnings []string
+			status   int
+			body     string
+			told     []string
+		}{
+			{false, []string{"one"}, 500, "not ready, pending: state manager\n", nil},
+			{true, nil, 200, "ready\n", nil},
+			{true, []string{"one", "two, and more"}, 200, "ready\n", []string{"one", "two, and more"}},
+		} {
+			if tt.complete {
+				n.sys.Send(n.pid, &messages.TaskCompleted{Name: "state manager"})
+			}
+			warnings = tt.warnings
+			w := ask1(h, http.MethodGet, "/healthz/ready")
+			if w.Code != tt.status || w.Body.String() != tt.body || !slices.Equal(w.Header().Values(HeaderWarning), tt.told) {
+				t.Errorf("%+v: got %d %q %q", tt, w.Code, w.Body, w.Header())
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -13,9 +14,13 @@ import (
 // readyWithin is how long the readiness page waits for the admin actor.
 const readyWithin = time.Second
 
+// HeaderWarning carries one warning of the readiness page.
+const HeaderWarning = "Troupe-Warning"
+
 // readinessHandler is the page of port 15021 (spec/ops.md §5.6): GET /healthz/ready asks the admin actor what is pending.
-// Without an answer the node is not ready.
-func readinessHandler(sys *kit.System, pid *actor.PID) http.Handler {
+// Without an answer the node is not ready. A node that is ready and will not stay so tells the reasons in headers, for
+// whoever looks: the status and the body are the reference's.
+func readinessHandler(sys *kit.System, pid *actor.PID, warnings func(context.Context) []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path != "/healthz/ready":
@@ -32,6 +37,11 @@ func readinessHandler(sys *kit.System, pid *actor.PID) http.Handler {
 		case len(found.Tasks) > 0:
 			writeText(w, http.StatusInternalServerError, "not ready, pending: "+strings.Join(found.Tasks, ", ")+"\n")
 		default:
+			if warnings != nil {
+				for _, text := range warnings(r.Context()) {
+					w.Header().Add(HeaderWarning, text)
+				}
+			}
 			writeText(w, http.StatusOK, "ready\n")
 		}
 	})

@@ -104,7 +104,8 @@ func (c *certificates) measureCertificates(ctx actor.Context, m *messages.Measur
 
 func (c *certificates) signed(ctx actor.Context, m *signed) {
 	answers, kept, next := c.manager.finished(c.config.Now(), m.id, m.certificate, m.err)
-	c.report(m, kept, next)
+	ends, overdue := c.manager.overdue(c.config.Now(), m.id)
+	c.report(m, kept, next, overdue, ends)
 	c.answer(ctx, m.id, answers)
 	c.proceed(ctx)
 }

@@ -50,6 +50,8 @@ type Attempt struct {
 	// Retained says that it failed while an older certificate is still valid; Retry is when the next attempt is due.
 	Retained bool
 	Retry    time.Time
+	// Overdue says that the certificate which is held after it nears its end, and should have been renewed long ago.
+	Overdue bool
 }
 
 func (c Config) normalized() Config {

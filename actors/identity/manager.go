@@ -174,7 +174,7 @@ func (m *manager) finished(now time.Time, id messages.Identity, c *mtls.Certific
 	}
 	m.version++
 	if err == nil {
-		e.certificate, e.err = c, nil
+		e.hold(now, c)
 		next = now.Add(max(minRefresh, c.RefreshAfter(now)+m.refreshJitter(now, c)))
 	} else {
 		next = now.Add(m.backoff(id).next(m.random()))
@@ -188,6 +188,15 @@ func (m *manager) finished(now time.Time, id messages.Identity, c *mtls.Certific
 	}
 	m.put(e, scheduled, messages.PriorityBackground, next)
 	return m.release(e, answer{certificate: e.certificate, err: e.err}), kept, next
+}
+
+// overdue is how long the identity's certificate is still valid, if it nears its end without having been renewed.
+func (m *manager) overdue(now time.Time, id messages.Identity) (time.Duration, bool) {
+	e := m.entries[id]
+	if e == nil || !e.overdue(now) {
+		return 0, false
+	}
+	return e.certificate.NotAfter.Sub(now), true
 }
 
 func (m *manager) refreshJitter(now time.Time, c *mtls.Certificate) time.Duration {

@@ -28,6 +28,8 @@ type entry struct {
 	certificate *mtls.Certificate
 	err         error
 	waiters     []waiter
+	// late is when the certificate should have been renewed long ago.
+	late time.Time
 
 	place    place
 	priority messages.CertificatePriority
@@ -54,6 +56,19 @@ func (e *entry) usable(now time.Time) *mtls.Certificate {
 	}
 	return e.certificate
 }
+
+// hold takes a certificate that came at now. From late on it is overdue: only a third of the time is left that it had
+// then, while renewals begin at half-life at the latest. One that lives no longer than the one it replaces renews nothing: it
+// is as overdue as that, for a CA whose own certificate ends gives nothing better until all end together.
+func (e *entry) hold(now time.Time, c *mtls.Certificate) {
+	if old := e.certificate; old == nil || c.NotAfter.After(old.NotAfter) {
+		e.late = c.NotAfter.Add(-c.NotAfter.Sub(now) / 3)
+	}
+	e.certificate, e.err = c, nil
+}
+
+// overdue reports whether the certificate that is held nears its end without having been renewed.
+func (e *entry) overdue(now time.Time) bool { return e.certificate != nil && !now.Before(e.late) }
 
 // queue is entries in an order. Each is in one queue at most.
 type queue struct {

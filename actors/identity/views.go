@@ -31,6 +31,12 @@ func (m *manager) measure(now time.Time) messages.CertificatesMeasured {
 	out := m.counts
 	out.Held, out.Queued, out.Running, out.Waiting = len(m.entries), m.ready.Len(), len(m.running), m.waiting
 	for _, e := range m.entries {
+		if e.overdue(now) {
+			out.Overdue++
+		}
+		if e.err != nil {
+			out.Unavailable++
+		}
 		if e.certificate != nil {
 			out.Expiries = append(out.Expiries, messages.CertificateExpiry{Identity: e.id, In: e.certificate.NotAfter.Sub(now)})
 		}

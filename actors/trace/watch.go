@@ -11,7 +11,7 @@ type Watched struct {
 	Unit string
 	// Label is what tells the values apart; empty when there is one only, whose label value is then ignored.
 	Label string
-	// Read tells the values by their label value, of which it must have a fixed set. It is called by scrapes, also by
+	// Read tells the values by their label value, of which it must have a bounded set. It is called by scrapes, also by
 	// several at once, and must come back within a second.
 	Read func(tell func(label string, value uint64))
 }

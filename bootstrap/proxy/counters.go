@@ -45,6 +45,17 @@ func (p *Proxy) watch(b *pages) {
 			},
 		},
 		trace.Watched{
+			Name: "troupe_identity_certificate_expiry_seconds", Label: "identity",
+			Help: "The time until the certificate of an identity expires, 0 when it has; of very many those that expire first",
+			Read: func(tell func(string, uint64)) {
+				if m := p.measureCertificates(); m != nil {
+					for _, e := range m.Expiries {
+						tell(e.Identity.String(), uint64(max(e.In, 0)/time.Second))
+					}
+				}
+			},
+		},
+		trace.Watched{
 			Name: "troupe_revocation_lists", Help: "The total number of times that changed revocation lists were loaded, or could not be",
 			Counter: true, Label: "result", Read: func(tell func(string, uint64)) {
 				tell("loaded", p.crl.Loaded.Load())
@@ -122,4 +133,6 @@ func (p *Proxy) certificates(tell func(string, uint64)) {
 	tell("queued", uint64(max(m.Queued, 0)))
 	tell("running", uint64(max(m.Running, 0)))
 	tell("waiting", uint64(max(m.Waiting, 0)))
+	tell("overdue", uint64(max(m.Overdue, 0)))
+	tell("unavailable", uint64(max(m.Unavailable, 0)))
 }

@@ -143,7 +143,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		System: p.system, State: p.storeConfig(), Local: local, Control: control, Identity: p.identityConfig(signer),
 		Prefetch:    c.ProxyMode == config.Shared,
 		Revocations: p.revocations,
-		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: p.tasks()},
+		Admin:       admin.Deps{Log: p.logs, Start: p.began, Tasks: p.tasks(), Warnings: p.warnings},
 		ReadyTasks:  p.tasks(),
 	}
 	if isShared(c) {

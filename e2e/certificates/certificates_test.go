@@ -2,9 +2,11 @@ package certificates
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/troupe-mesh/troupe/actors/admin"
 	"github.com/troupe-mesh/troupe/e2e/istiod"
 	"github.com/troupe-mesh/troupe/e2e/product"
 )
@@ -44,6 +46,10 @@ func TestSignedByTheCA(t *testing.T) {
 	}
 	if left := w.metrics(w.client).Sum("troupe_certificate_expiry_seconds", nil); left < 3000 || left > 3600 {
 		t.Errorf("the certificate expires in %v s", left)
+	}
+	left := w.metrics(w.client).Sum("troupe_identity_certificate_expiry_seconds", product.Labels{"identity": identityOf("client").String()})
+	if left < 3000 || left > 3600 {
+		t.Errorf("the identity's certificate expires in %v s", left)
 	}
 	c := dump.Certificates[0]
 	if c.Identity != identityOf("client").String() || c.State != "Available" || len(c.CertChain) != 2 || len(c.RootCerts) != 1 {
@@ -136,13 +142,24 @@ func TestTheCAGoesAwayAndComesBack(t *testing.T) {
 	w.istiod.Stop()
 	w.says(w.client, "certificate renewal failed", "signing gRPC error (Unavailable)")
 	w.mustCall()
+	w.says(w.client, "certificate renewal keeps failing; the existing certificate nears its end", "expires_in=")
 	w.says(w.client, "certificate fetch failed and there is no valid certificate")
 	if err := w.call(); err == nil {
 		t.Error("a call went through without a certificate")
 	}
 	w.says(w.client, "identity error: signing gRPC error (Unavailable)")
+	body, header := w.get(w.client, 15021, "/healthz/ready")
+	if warning := header.Get(admin.HeaderWarning); body != "ready\n" || !strings.HasPrefix(warning, "1 identities have no valid certificate") {
+		t.Errorf("the readiness page says %q and warns %q", body, warning)
+	}
+	if got := w.metrics(w.client).Sum("troupe_certificates", product.Labels{"state": "unavailable"}); got != 1 {
+		t.Errorf("%v identities are unavailable: want 1", got)
+	}
 	if err := w.istiod.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("calls go through again", func() bool { return w.call() == nil })
+	if _, header := w.get(w.client, 15021, "/healthz/ready"); header.Get(admin.HeaderWarning) != "" {
+		t.Errorf("the readiness page warns still: %q", header)
+	}
 }

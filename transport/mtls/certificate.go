@@ -17,7 +17,8 @@ import (
 type Certificate struct {
 	// Identity is who the certificate was asked for.
 	Identity messages.Identity
-	// NotBefore and NotAfter bound the leaf's validity.
+	// NotBefore is where the leaf's validity begins; NotAfter is where it ends, or that of the intermediates that it needs, if
+	// they end before: no peer accepts it later.
 	NotBefore, NotAfter time.Time
 	// Skipped says which delivered roots are not used as trust anchors, and why.
 	Skipped []error
@@ -59,7 +60,7 @@ func (c *Certificate) RefreshAfter(now time.Time) time.Duration {
 	return max(0, c.RefreshAt().Sub(now))
 }
 
-// Expired reports whether the leaf's validity has ended at now.
+// Expired reports whether NotAfter has passed at now.
 func (c *Certificate) Expired(now time.Time) bool { return now.After(c.NotAfter) }
 
 // CheckIdentity returns a *WrongIdentityError unless the leaf's first URI is the identity that was asked for. It is

@@ -7,6 +7,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -53,7 +55,6 @@ func newCertificate(id messages.Identity, key crypto.Signer, presented, roots []
 	c := &Certificate{
 		Identity:      id,
 		NotBefore:     presented[0].NotBefore,
-		NotAfter:      presented[0].NotAfter,
 		leaf:          presented[0],
 		intermediates: presented[1:],
 		roots:         roots,
@@ -68,7 +69,34 @@ func newCertificate(id messages.Identity, key crypto.Signer, presented, roots []
 		c.trustDomain = ids[0].TrustDomain
 	}
 	c.anchors, c.Skipped = newAnchors(roots)
+	c.NotAfter = chainEnd(presented, c.anchors)
 	return c
+}
+
+// chainEnd is the last moment at which the leaf is valid by some path to an anchor. A chain that is valid at none ends with
+// its leaf: whether it is any good is not asked here.
+func chainEnd(presented []*x509.Certificate, to *anchors) time.Time {
+	leaf := presented[0]
+	ends, pool := []time.Time{leaf.NotAfter}, x509.NewCertPool()
+	for _, p := range presented[1:] {
+		pool.AddCert(p)
+		if p.NotAfter.Before(leaf.NotAfter) {
+			ends = append(ends, p.NotAfter)
+		}
+	}
+	if len(ends) == 1 {
+		return leaf.NotAfter
+	}
+	slices.SortFunc(ends, func(a, b time.Time) int { return b.Compare(a) })
+	for _, end := range ends {
+		options := x509.VerifyOptions{
+			Roots: to.pool, Intermediates: pool, CurrentTime: end, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		}
+		if _, err := leaf.Verify(options); err == nil {
+			return end
+		}
+	}
+	return leaf.NotAfter
 }
 
 func parseRoots(bundle []byte) ([]*x509.Certificate, error) {

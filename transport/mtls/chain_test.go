@@ -2,11 +2,14 @@ package mtls
 
 import (
 	"crypto"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -65,6 +68,57 @@ func TestParseChain(t *testing.T) {
 	}
 	if _, err := ParseChain(alice, nil, []string{leaf.pem(), one.pem()}); err == nil {
 		t.Error("a chain without a key was accepted")
+	}
+}
+
+// A certificate ends when no path from it is valid any more.
+func TestEndOfAChain(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	until := func(d time.Duration) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.NotAfter = now.Add(d) }
+	}
+	root := newRoot(t, "root", until(-time.Minute)) // an anchor's own end is not asked for
+	long := sign(t, root, caTemplate("middle", until(24*time.Hour)))
+	short := *long
+	template := caTemplate("middle", until(time.Hour))
+	template.NotBefore, template.SerialNumber = now.Add(-time.Hour), big.NewInt(7)
+	der, err := x509.CreateCertificate(rand.Reader, template, root.cert, long.key.Public(), root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if short.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	junk := newRoot(t, "elsewhere", until(-time.Minute))
+	leaf := func(by *issuer) *issuer {
+		template := leafTemplate(alice.String())
+		template.NotAfter = now.Add(12 * time.Hour)
+		return sign(t, by, template)
+	}
+	for name, test := range map[string]struct {
+		leaf  *issuer
+		above []*issuer
+		want  time.Duration
+	}{
+		"no intermediate":                      {leaf(root), nil, 12 * time.Hour},
+		"one that lives longer":                {leaf(long), []*issuer{long}, 12 * time.Hour},
+		"one that ends before":                 {leaf(long), []*issuer{&short}, time.Hour},
+		"two ways, of which one ends before":   {leaf(long), []*issuer{&short, long}, 12 * time.Hour},
+		"out of order, with what nobody needs": {leaf(long), []*issuer{junk, &short}, time.Hour},
+		"one that nobody needs has ended":      {leaf(root), []*issuer{junk}, 12 * time.Hour},
+		"no path at all":                       {leaf(newRoot(t, "strange", nil)), []*issuer{&short}, 12 * time.Hour},
+	} {
+		chain := []string{test.leaf.pem()}
+		for _, i := range test.above {
+			chain = append(chain, i.pem())
+		}
+		c, err := ParseChain(alice, test.leaf.key, append(chain, root.pem()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := now.Add(test.want); !c.NotAfter.Equal(want) {
+			t.Errorf("%s: ends at %v, want %v", name, c.NotAfter, want)
+		}
 	}
 }
 

@@ -13,10 +13,12 @@
 //     that may not sign certificates at all is left out of the anchors and named in Certificate.Skipped.
 //   - Validity, extended key usage and path length of leafs and intermediates are enforced. No extended key usage at
 //     all is accepted, as is the any usage, which webpki refuses.
+//   - A certificate of ours ends with the first intermediate that it can't do without, not only with its leaf: it is
+//     renewed, warned of and given up by that time.
 //   - A certificate that is a CA is refused as a leaf, even when it is itself an anchor.
 //   - No anchors means that nobody is trusted, never the system's roots.
-//   - TLS 1.3 suites can't be chosen in Go: AES-GCM is preferred wherever either side has hardware for it, and a peer
-//     that offers nothing but ChaCha20-Poly1305 is served, where the reference refuses.
+//   - TLS takes AES-GCM only, in 1.3 too, where Go has no setting for it: its lists are made shorter, for the process as
+//     a whole. Under GOFIPS140 Go's own lists of approved suites do the same.
 //   - Go takes a post-quantum group whenever both sides have one. So that ordinary handshakes stay with X25519, the
 //     server offers X25519MLKEM768 only to a client that has no classical group, and the client offers it always,
 //     which is how peers under COMPLIANCE_POLICY=pqc are reached and served.
