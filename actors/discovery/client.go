@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -69,6 +70,8 @@ type client struct {
 	stream  xds.Stream
 	session *xds.Session
 	number  uint64
+	// log writes the lines of the stream of that number (spec/ops.md §7.1).
+	log *logs.Logger
 	// heard is when the stream first answered, by System.Nanos; 0 before.
 	heard   int64
 	backoff xds.Backoff
@@ -82,7 +85,7 @@ type client struct {
 	demands  demands
 }
 
-func newClient(c *Control) *client { return &client{Control: c, demands: newDemands()} }
+func newClient(c *Control) *client { return &client{Control: c, log: c.Log, demands: newDemands()} }
 
 // opened is the end of opening a stream.
 type opened struct {
@@ -122,6 +125,7 @@ type silent struct{ number uint64 }
 func (d *discovery) connect(ctx actor.Context) {
 	c := d.control
 	c.number++
+	c.log = c.Log.With("xds", logs.Display("id", strconv.FormatUint(c.number, 10)))
 	number, session := c.number, xds.NewSession(c.Node, d.memory.ledger, c.OnDemand)
 	initial := session.Initial()
 	kit.Go(ctx, func(work context.Context) any {
@@ -146,7 +150,7 @@ func (d *discovery) opened(ctx actor.Context, m *opened) {
 		return
 	}
 	c.stream, c.session = m.stream, m.session
-	c.Log.Info("Stream established").Send()
+	c.log.Info("Stream established").Send()
 	c.silence = kit.After(ctx, c.Silence, &silent{m.number})
 	d.receive(ctx)
 	if names := c.demands.resume(); len(names) > 0 {
@@ -170,7 +174,7 @@ func (d *discovery) silent(ctx actor.Context, m *silent) {
 	if m.number != c.number || c.stream == nil || c.heard != 0 {
 		return
 	}
-	c.Log.Warn(fmt.Sprintf("XDS server has not answered for %s: trying another connection", c.Silence)).Send()
+	c.log.Warn(fmt.Sprintf("XDS server has not answered for %s: trying another connection", c.Silence)).Send()
 	c.closeStream(ctx)
 }
 
@@ -231,9 +235,9 @@ func (d *discovery) lost(ctx actor.Context, err error) {
 	c.Counters.Terminations[ending].Add(1)
 	c.Counters.Connected.Store(0)
 	if ending == xds.EndReconnect || ending == xds.EndComplete {
-		c.Log.Info(fmt.Sprintf("XDS client closed by the server, reconnecting in %s", wait.Round(time.Millisecond))).Err(err).Send()
+		c.log.Info(fmt.Sprintf("XDS client closed by the server, reconnecting in %s", wait.Round(time.Millisecond))).Err(err).Send()
 	} else {
-		c.Log.Warn(fmt.Sprintf("XDS client connection error, retrying in %s", wait.Round(time.Millisecond))).Err(err).Send()
+		c.log.Warn(fmt.Sprintf("XDS client connection error, retrying in %s", wait.Round(time.Millisecond))).Err(err).Send()
 	}
 	c.closeStream(ctx)
 	if c.silence != nil {
@@ -249,7 +253,7 @@ func (d *discovery) lost(ctx actor.Context, err error) {
 func (d *discovery) send(ctx actor.Context, r *wire.DeltaDiscoveryRequest) {
 	c := d.control
 	if len(c.outgoing) >= maxOutgoing {
-		c.Log.Warn("XDS server takes no requests: trying another connection").Send()
+		c.log.Warn("XDS server takes no requests: trying another connection").Send()
 		c.closeStream(ctx)
 		return
 	}
@@ -306,20 +310,20 @@ const maxTold = 16
 // note counts and logs a batch.
 func (c *client) note(b *xds.Batch) {
 	if int(b.Kind) >= xds.Kinds {
-		c.Log.Warn("XDS response of an unknown type " + b.TypeURL).Send()
+		c.log.Warn("XDS response of an unknown type " + b.TypeURL).Send()
 		return
 	}
 	c.Counters.Messages[b.Kind].Add(1)
 	c.Counters.Bytes[b.Kind].Add(uint64(b.Bytes))
 	c.Counters.Rejected[b.Kind].Add(uint64(len(b.Rejected)))
-	c.Log.Debug(fmt.Sprintf("received %s: %d resources, %d removed, %d rejected, %d bytes",
+	c.log.Debug(fmt.Sprintf("received %s: %d resources, %d removed, %d rejected, %d bytes",
 		b.Kind, len(b.Items), len(b.Removed), len(b.Rejected), b.Bytes)).Send()
 	for i, r := range b.Rejected {
 		if i == maxTold {
-			c.Log.Warn(fmt.Sprintf("XDS resources rejected: %d more", len(b.Rejected)-i)).Send()
+			c.log.Warn(fmt.Sprintf("XDS resources rejected: %d more", len(b.Rejected)-i)).Send()
 			break
 		}
-		c.Log.Warn("XDS resource rejected: " + r.Name).Err(r.Reason).Send()
+		c.log.Warn("XDS resource rejected: " + r.Name).Err(r.Reason).Send()
 	}
 	if b.Kind == xds.Authorizations {
 		c.notePolicies(b)
@@ -328,7 +332,7 @@ func (c *client) note(b *xds.Batch) {
 
 // notePolicies says which policies came and went, as the reference does.
 func (c *client) notePolicies(b *xds.Batch) {
-	log := c.Log.In("ztunnel::xds")
+	log := c.log.In("ztunnel::xds")
 	told := 0
 	for i := range b.Items {
 		if told++; told <= maxTold {

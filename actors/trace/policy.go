@@ -15,9 +15,10 @@ func (t *Telemetry) PolicyDecisions(r *messages.Record, span messages.SpanRef, v
 		level = logs.Info
 	}
 	if t.state.Enabled(level) {
+		log := t.stateOf(r)
 		for i := range v.Decisions {
 			d := &v.Decisions[i]
-			line := t.state.At(level, d.Text)
+			line := log.At(level, d.Text)
 			if d.Policy != nil {
 				line = line.Str(messages.FieldPolicy, d.Policy.String())
 			}
@@ -42,6 +43,24 @@ func (t *Telemetry) PolicyDecisions(r *messages.Record, span messages.SpanRef, v
 	}
 }
 
+// stateOf is the logger for what the state means for a connection: its lines say whose proxy and which connection, by the id
+// of its trace, which both ends of a tunnel share (spec/ops.md §7.1). r may be nil, for no connection.
+func (t *Telemetry) stateOf(r *messages.Record) *logs.Logger {
+	if r == nil {
+		return t.state
+	}
+	log, local := t.state, r.Source
+	fields := []logs.Field{logs.Display("id", r.TraceID.String())}
+	if r.Direction == messages.Inbound {
+		local = r.Destination
+		fields = append(fields, logs.Display("peer", r.Src.String()))
+	}
+	if local != nil {
+		log = log.With("proxy", logs.Display("wl", local.Namespace+"/"+local.Name))
+	}
+	return log.With(r.Direction.String(), fields...)
+}
+
 // policyClosed counts the end of a connection that is not allowed any more.
 func (t *Telemetry) policyClosed(r *messages.Record) {
 	if r.Reason() != messages.ReasonPolicyChanged {
@@ -64,7 +83,7 @@ func (t *Telemetry) UnknownPolicies(r *messages.Record, keys []string) {
 	if !t.state.Enabled(logs.Warn) || !t.unknownLines.allow(time.Now()) {
 		return
 	}
-	line := t.state.Warn("a workload names a policy that is not known").Str(messages.FieldPolicy, keys[0])
+	line := t.stateOf(r).Warn("a workload names a policy that is not known").Str(messages.FieldPolicy, keys[0])
 	if r != nil && r.Destination != nil {
 		line = line.OptStr(messages.FieldDstWorkload, r.Destination.Name).OptStr(messages.FieldDstNamespace, r.Destination.Namespace)
 	}

@@ -19,8 +19,11 @@ func TestPolicyDecisionsAreLoggedInOrder(t *testing.T) {
 		root := r.Begin(messages.SpanAuthorize, messages.NoSpan)
 		n.PolicyDecisions(r, root, verdict)
 		n.PolicyDecisions(nil, messages.NoSpan, verdict) // a re-evaluation belongs to no set-up
-		one := []string{level + "\tstate\tdeny policy match\tpolicy=\"shop/deny-cart\"", level + "\tstate\tno allow policies matched\t"}
-		if got, want := n.logged(t), append(one, one...); !slices.Equal(got, want) {
+		var want []string
+		for _, span := range []string{":proxy{wl=shop/pay-7}:inbound{id=" + r.TraceID.String() + " peer=" + r.Src.String() + "}", ""} {
+			want = append(want, level+"\tstate"+span+"\tdeny policy match\tpolicy=\"shop/deny-cart\"", level+"\tstate"+span+"\tno allow policies matched\t")
+		}
+		if got := n.logged(t); !slices.Equal(got, want) {
 			t.Errorf("at %s: got %q, want %q", level, got, want)
 		}
 		events := r.Events()
@@ -37,11 +40,35 @@ func TestUnknownPoliciesAreCountedAndWarnedOfOnce(t *testing.T) {
 		n.UnknownPolicies(inboundRecord(), []string{"shop/gone", "shop/other"})
 	}
 	n.UnknownPolicies(inboundRecord(), nil)
-	want := []string{"warn\tstate\ta workload names a policy that is not known\tpolicy=\"shop/gone\" dst.workload=\"pay-7\" dst.namespace=\"shop\""}
+	want := []string{"warn\tstate:proxy{wl=shop/pay-7}:inbound{id=00000000000000000000000000000000 peer=10.0.2.2:51000}\ta workload names a policy that is not known\tpolicy=\"shop/gone\" dst.workload=\"pay-7\" dst.namespace=\"shop\""}
 	if got := n.logged(t); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := n.metrics.policiesUnknown.Value(); got != 10 {
 		t.Errorf("counted %d, want 10", got)
+	}
+}
+
+// A line names the proxy and the connection, by what is known of them (spec/ops.md §7.1).
+func TestLinesOfAConnectionSayWhich(t *testing.T) {
+	known := messages.TraceID{1, 2, 3}
+	const id = "01020300000000000000000000000000"
+	for _, test := range []struct {
+		change func(*messages.Record)
+		want   string
+	}{
+		{func(*messages.Record) {}, ":proxy{wl=shop/pay-7}:inbound{id=" + id + " peer=10.0.2.2:51000}"},
+		{func(r *messages.Record) { r.Destination = nil }, ":inbound{id=" + id + " peer=10.0.2.2:51000}"},
+		{func(r *messages.Record) { r.Direction = messages.Outbound }, ":proxy{wl=shop/cart-1}:outbound{id=" + id + "}"},
+	} {
+		n := newNode(t, nodeOptions{off: true})
+		r := inboundRecord()
+		r.TraceID = known
+		r.Source = &messages.Workload{Namespace: "shop", Name: "cart-1"}
+		test.change(r)
+		n.stateOf(r).Warn("text").Send()
+		if got := n.logged(t); len(got) != 1 || got[0] != "warn\tstate"+test.want+"\ttext\t" {
+			t.Errorf("got %q, want the span %q", got, test.want)
+		}
 	}
 }

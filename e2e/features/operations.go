@@ -94,7 +94,7 @@ var operations = []Row{
 	{90, "authz-log-level", "actors/trace.TestPolicyDecisionsAreLoggedInOrder", ""},
 	{91, "log-filter", "actors/logs.TestFilterDecides actors/logs.TestFilterRefuses", ""},
 	{92, "async-log-writer", "actors/logs.TestQueueBlocksWhenFullAndLosesNothing actors/logs.TestCloseGivesUpAtDeadline", ""},
-	{93, "span-context", "actors/logs.TestLineForms actors/logs.TestSpanHiddenByFilter", "lines of a connection carry no span yet"},
+	{93, "span-context", "actors/trace.TestLinesOfAConnectionSayWhich actors/trace.TestPolicyDecisionsAreLoggedInOrder e2e/istiod.TestFlapping actors/logs.TestLineForms actors/logs.TestSpanHiddenByFilter", ""},
 	{94, "traceparent", "e2e/bubble.TestHBONE e2e/dedicated.TestWorkloadWaypoint", ""},
 	{95, "image", "e2e/image.TestImageContent e2e/image.TestImageCommands", ""},
 	{96, "minimal-caps", "e2e/image.TestImageRunsReadOnlyWithThreeCapabilities", ""},

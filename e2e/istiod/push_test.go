@@ -173,6 +173,11 @@ func TestFlapping(t *testing.T) {
 	}
 	s.Follow(Script{})
 	p.awaitSync()
+	for _, stream := range []string{"xds{id=1}", "xds{id=6}"} { // each stream's lines say which it is
+		if want := "xds::client:" + stream + "\tStream established\t"; !strings.Contains(p.logged(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
 	if p.ended(xds.EndReconnect)+p.ended(xds.EndError) < 5 {
 		t.Errorf("counted %d and %d ends", p.ended(xds.EndReconnect), p.ended(xds.EndError))
 	}
