@@ -310,7 +310,7 @@ const maxTold = 16
 // note counts and logs a batch.
 func (c *client) note(b *xds.Batch) {
 	if int(b.Kind) >= xds.Kinds {
-		c.log.Warn("XDS response of an unknown type " + b.TypeURL).Send()
+		c.log.Warn(fmt.Sprintf("XDS response of an unknown type %.256s", b.TypeURL)).Send()
 		return
 	}
 	c.Counters.Messages[b.Kind].Add(1)
@@ -341,7 +341,7 @@ func (c *client) notePolicies(b *xds.Batch) {
 	}
 	for _, name := range b.Removed {
 		if told++; told <= maxTold {
-			log.Info("handling RBAC delete " + name).Send()
+			log.Info(fmt.Sprintf("handling RBAC delete %.256s", name)).Send()
 		}
 	}
 	if told > maxTold {

@@ -71,10 +71,11 @@ func (m *Memory) apply(b *xds.Batch) *changes {
 	if int(b.Kind) >= xds.Kinds {
 		return c
 	}
+	var before earlier
 	for i := range b.Items {
 		item := &b.Items[i]
 		key := keyOf(item)
-		if was := m.keyOf(item.Name); was != key && b.Kind == xds.Addresses && m.ledger.Holds(b.Kind, item.Name) {
+		if was := m.keyOf(item.Name); was != key && b.Kind == xds.Addresses && (m.ledger.Holds(b.Kind, item.Name) || before.has(b.Items[:i], item.Name)) {
 			m.remove(b.Kind, was, c) // the resource of that name is another now
 		}
 		if key != item.Name {
@@ -90,6 +91,24 @@ func (m *Memory) apply(b *xds.Batch) *changes {
 	}
 	c.settle(m)
 	return c
+}
+
+// earlier are the names of a batch's first items. They are looked at when a name is not its resource's key, which is never
+// so with istiod.
+type earlier struct {
+	names map[string]bool
+	upTo  int
+}
+
+// has reports whether one of the items has that name; each call must be for as many items as the one before, or more.
+func (e *earlier) has(items []xds.Item, name string) bool {
+	if e.names == nil {
+		e.names = map[string]bool{}
+	}
+	for ; e.upTo < len(items); e.upTo++ {
+		e.names[items[e.upTo].Name] = true
+	}
+	return e.names[name]
 }
 
 func keyOf(item *xds.Item) string {

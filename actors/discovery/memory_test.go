@@ -58,6 +58,9 @@ func TestMemory(t *testing.T) {
 		{[]xds.Item{service("n", "ns", "z")}, nil, []string{"+ns/z", "-y"}},
 		{nil, []string{"n"}, []string{"-ns/z"}},
 		{nil, []string{"n"}, []string{"1 unknown"}},
+		// Also within a batch: what a name stood for before is not left behind.
+		{append(pods("", "t").Items, service("t", "ns", "t")), nil, []string{"+ns/t", "-t"}},
+		{append([]xds.Item{service("t", "ns", "u")}, pods("", "t").Items...), []string{"t"}, []string{"-ns/t", "-ns/u", "-t"}},
 		// A uid that looks like a service is a workload first.
 		{append(pods("", "ns/h").Items, service("other", "ns", "h")), []string{"ns/h"}, []string{"+ns/h", "-ns/h"}},
 	} {

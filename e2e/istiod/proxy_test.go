@@ -198,6 +198,15 @@ func (p *proxy) denies(w *messages.Workload) []string {
 	return keys
 }
 
+// logged is what the proxy has said so far.
+func (p *proxy) logged() string {
+	p.t.Helper()
+	if err := p.logs.Flush(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+	return p.log.String()
+}
+
 func (p *proxy) connected() bool { return p.counters.Connected.Load() == 1 }
 
 func (p *proxy) ended(e xds.Ending) uint64 { return p.counters.Terminations[e].Load() }

@@ -42,7 +42,14 @@ type Reject struct {
 	Reason  error
 }
 
+// maxName bounds the name of a resource, in bytes. Those of Kubernetes make a few hundred at most.
+const maxName = 4096
+
+// maxTold is how much of a longer one is told, in bytes.
+const maxTold = 256
+
 var (
+	errName      = fmt.Errorf("its name, of which this is the beginning, has more than %d bytes", maxName)
 	errNoBody    = errors.New("the resource is missing")
 	errNoAddress = errors.New("unknown address type: neither a workload nor a service")
 )
@@ -66,6 +73,10 @@ func decode(b []byte) (*Batch, error) {
 			continue
 		}
 		item := Item{Name: p.name, Version: p.version, Aliases: p.aliases}
+		if len(p.name) > maxName {
+			batch.Rejected = append(batch.Rejected, Reject{Name: shortened(p.name, maxTold), Aliases: p.aliases, Reason: errName})
+			continue
+		}
 		if err := c.convert(batch.Kind, p, &item); err != nil {
 			batch.Rejected = append(batch.Rejected, Reject{Name: p.name, Aliases: p.aliases, Reason: err})
 			continue
