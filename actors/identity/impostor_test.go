@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,53 @@ func TestCertificateForSomebodyElse(t *testing.T) {
 			if errors.As(f.Err, &wrong) != checked || (f.Certificate == nil) != checked {
 				s.Errorf("checked %v: fetched %+v", checked, f)
 			}
+		})
+	}
+}
+
+// A CA whose certificates have ended already, or whose intermediate has, is not believed; one that dates them into the future
+// is asked again.
+func TestCertificatesOfAnotherTime(t *testing.T) {
+	of := func(from, life time.Duration) signerFunc {
+		return func(_ context.Context, csr []byte, _ messages.Identity) ([]string, error) {
+			a, err := mtls.NewAuthority(mtls.AuthorityOptions{Lifetime: life, Now: func() time.Time { return time.Now().Add(from) }})
+			if err != nil {
+				return nil, err
+			}
+			return a.Issue(csr)
+		}
+	}
+	for name, test := range map[string]struct {
+		ca   signerFunc
+		want string // part of the error
+	}{
+		"ended":          {of(-2*time.Hour, time.Hour), "expired at"},
+		"ends this very": {of(-time.Hour, time.Hour), "expired at"},
+		"not yet valid":  {of(time.Hour, time.Hour), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			perform(t, func(t *testing.T) Config {
+				return with(signerFunc(func(ctx context.Context, csr []byte, id messages.Identity) ([]string, error) {
+					calls++
+					return test.ca(ctx, csr, id)
+				}))(t)
+			}, func(s *stage) {
+				f := s.fetch(identityOf(1))
+				if test.want == "" {
+					if f.Err != nil {
+						s.Fatal(f.Err)
+					}
+					s.pass(10 * time.Second)
+					if calls < 5 {
+						s.Errorf("asked %d times in ten seconds for one that is not valid yet", calls)
+					}
+					return
+				}
+				if f.Err == nil || !strings.Contains(f.Err.Error(), test.want) {
+					s.Errorf("fetched %+v", f)
+				}
+			})
 		})
 	}
 }

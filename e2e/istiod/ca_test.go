@@ -162,6 +162,13 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"a key":           {change: func(_ Signing, c []string) []string { return []string{c[0], pemOf("PRIVATE KEY", "x")} }, want: "want CERTIFICATE"},
 		"broken root":     {change: func(_ Signing, c []string) []string { return []string{c[0], c[1] + pemOf("CERTIFICATE", "x")} }, want: "parsing certificate"},
 		"somebody else's": {change: func(_ Signing, c []string) []string { return []string{c[1], c[1]} }, want: "not for our private key"},
+		"out of order":    {change: func(_ Signing, c []string) []string { return []string{c[1], c[0], c[1]} }, want: "not for our private key"},
+		"roots first":     {change: func(_ Signing, c []string) []string { return []string{c[1], c[0]} }, want: "not for our private key"},
+		"of another key":  {change: signedForAnotherKey(t), want: "not for our private key"},
+		"ten MB": {
+			change: func(_ Signing, c []string) []string { return []string{c[0], strings.Repeat(" ", 10<<20) + c[1]} }, want: "ResourceExhausted",
+		},
+		"in many words":   {refuse: status.Error(codes.PermissionDenied, strings.Repeat("x", 5000)), want: "xxxx…"},
 		"for bob":         {change: signedFor(t, bob), want: "did not find expected SAN: " + alice.String()},
 		"unauthenticated": {refuse: status.Error(codes.Unauthenticated, "request authenticate failure"), want: "signing gRPC error (Unauthenticated): request authenticate failure"},
 		"in bad words":    {refuse: status.Error(codes.Code(99), strings.Repeat("x", 10)), want: "signing gRPC error (Code(99)): xxxx"},
@@ -175,8 +182,8 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			if err == nil {
 				err = c.CheckIdentity()
 			}
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v: want %q", err, test.want)
+			if err == nil || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 2000 {
+				t.Errorf("error %.2000v: want %q", err, test.want)
 			}
 		})
 	}
@@ -191,6 +198,18 @@ func signedFor(t *testing.T, id messages.Identity) func(Signing, []string) []str
 	root := issuer(t, "impostor", nil)
 	return func(s Signing, _ []string) []string {
 		leaf, err := root.Leaf(s.Parsed.PublicKey, id, time.Minute, time.Hour)
+		if err != nil {
+			return nil
+		}
+		return []string{leaf, root.PEM()}
+	}
+}
+
+// signedForAnotherKey answers with alice's certificate for a key that is not hers.
+func signedForAnotherKey(t *testing.T) func(Signing, []string) []string {
+	root := issuer(t, "careless", nil)
+	return func(s Signing, _ []string) []string {
+		leaf, err := root.Leaf(root.certificate.PublicKey, s.For, time.Minute, time.Hour)
 		if err != nil {
 			return nil
 		}

@@ -61,8 +61,12 @@ func TestOddAnswers(t *testing.T) {
 		}
 		return answer.Request
 	}
-	resources := func(all ...*wire.Resource) *wire.DeltaDiscoveryResponse { return &wire.DeltaDiscoveryResponse{Resources: all} }
-	removed := func(names ...string) *wire.DeltaDiscoveryResponse { return &wire.DeltaDiscoveryResponse{RemovedResources: names} }
+	resources := func(all ...*wire.Resource) *wire.DeltaDiscoveryResponse {
+		return &wire.DeltaDiscoveryResponse{Resources: all}
+	}
+	removed := func(names ...string) *wire.DeltaDiscoveryResponse {
+		return &wire.DeltaDiscoveryResponse{RemovedResources: names}
+	}
 	accepts := func(what string, r *wire.DeltaDiscoveryResponse) {
 		t.Helper()
 		if answer := say(r); answer.ErrorDetail != nil {
