@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -18,12 +19,14 @@ const WaypointText = "waypoint\n"
 // mtlsOptions are the defaults.
 var mtlsOptions mtls.Options
 
-// Waypoint says what a stand-in for a waypoint is: it answers every CONNECT with 200, says WaypointText and echoes.
+// Waypoint says what a stand-in for a waypoint is: it answers every CONNECT with 200, says WaypointText and echoes. One
+// that forwards is a network's gateway instead: it hands the bytes on, and those who answer there do the talking.
 type Waypoint struct {
 	Address  string // where it listens
 	CADir    string
 	Identity string
 	Baggage  string // of its answers; empty for none
+	Forward  string // where it hands the bytes of every CONNECT on; empty to echo
 }
 
 // Request is one CONNECT as the waypoint saw it.
@@ -65,11 +68,11 @@ func (w *worker) waypoint(args Waypoint) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", args.Address, err)
 	}
-	go w.acceptTunnels(listener, own, args.Baggage)
+	go w.acceptTunnels(listener, own, args)
 	return netip.ParseAddrPort(listener.Addr().String())
 }
 
-func (w *worker) acceptTunnels(listener net.Listener, own *mtls.Certificate, baggage string) {
+func (w *worker) acceptTunnels(listener net.Listener, own *mtls.Certificate, args Waypoint) {
 	server := &http.Server{
 		TLSConfig: own.ServerConfig(mtlsOptions), Protocols: new(http.Protocols), ReadHeaderTimeout: stepLimit,
 		ErrorLog: log.New(io.Discard, "", 0),
@@ -82,7 +85,11 @@ func (w *worker) acceptTunnels(listener net.Listener, own *mtls.Certificate, bag
 				seen.Identity = id.String()
 			}
 			w.requests.add(seen)
-			echoTunnel(rw, r, baggage)
+			if args.Forward != "" {
+				forwardTunnel(rw, r, args.Forward)
+				return
+			}
+			echoTunnel(rw, r, args.Baggage)
 		}),
 	}
 	server.Protocols.SetHTTP2(true)
@@ -115,6 +122,39 @@ func echoTunnel(rw http.ResponseWriter, r *http.Request, baggage string) {
 			return
 		}
 	}
+}
+
+// forwardTunnel is one CONNECT through a gateway: the end of either side goes through to the other.
+func forwardTunnel(rw http.ResponseWriter, r *http.Request, to string) {
+	onward, err := net.DialTimeout("tcp", to, stepLimit)
+	if err != nil {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	defer func() { _ = onward.Close() }()
+	rw.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(rw)
+	if control.Flush() != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(onward, r.Body)
+		if tcp, ok := onward.(*net.TCPConn); ok {
+			_ = tcp.CloseWrite()
+		}
+	}()
+	_, _ = io.Copy(flushing{rw, control}, onward)
+}
+
+// flushing sends what is written at once.
+type flushing struct {
+	io.Writer
+	control *http.ResponseController
+}
+
+func (f flushing) Write(p []byte) (int, error) {
+	n, err := f.Writer.Write(p)
+	return n, errors.Join(err, f.control.Flush())
 }
 
 func (q *requests) add(r Request) {

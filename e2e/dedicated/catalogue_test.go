@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/troupe-mesh/troupe/e2e/features"
 )
 
 // catalogue says which test here stands for which of the reference's (spec/ops.md §11.2 and §11.3).
@@ -22,6 +24,10 @@ var catalogue = []struct{ reference, here string }{
 	{"namespaced service_waypoint", "TestServiceWaypoint"},
 	{"namespaced service_waypoint_hostname", "TestServiceWaypointHostname"},
 	{"namespaced service_waypoint_workload_hostname", "TestServiceWaypointWorkloadHostname"},
+	{"namespaced double_hbone1", "TestDoubleHBONE"},
+	{"namespaced double_hbone2", "TestDoubleHBONEByHostname"},
+	{"namespaced sandwich_waypoint_plain", "TestSandwichWaypointPlain"},
+	{"namespaced sandwich_waypoint_proxy_protocol", "TestSandwichWaypointProxyProtocol"},
 	{"namespaced service_loadbalancing", "TestServiceLoadBalancing"},
 	{"namespaced test_ztunnel_shutdown", "TestProxyShutdown"},
 	{"namespaced test_policy", "TestPolicy"},
@@ -53,18 +59,15 @@ var catalogue = []struct{ reference, here string }{
 	{"direct test_tcp_bytes_metrics", "TestConnectionMetrics"},
 }
 
-// elsewhere are the reference's tests of what dedicated mode doesn't have, or what isn't built yet, with the reason.
+// elsewhere says which tests of other packages stand for those of the reference's that need more than a lab of dedicated
+// proxies: shared mode, or a name server of their own.
 var elsewhere = map[string]string{
-	"namespaced double_hbone1":                    "gateways and double HBONE",
-	"namespaced double_hbone2":                    "gateways and double HBONE",
-	"namespaced sandwich_waypoint_plain":          "application tunnels",
-	"namespaced sandwich_waypoint_proxy_protocol": "application tunnels",
-	"namespaced test_server_shutdown":             "shared mode: e2e/inpod.TestServerIsDeleted",
-	"namespaced test_prefetch_forget_certs":       "shared mode: certificates of many pods",
-	"namespaced test_hbone_metrics_access":        "shared mode: e2e/inpod.TestCatalogue",
-	"direct test_hostname_request_local":          "the DNS proxy",
-	"direct test_on_demand_dns_request":           "names resolved on demand",
-	"direct test_dns_metrics":                     "the DNS proxy",
+	"namespaced test_server_shutdown":       "e2e/inpod.TestServerIsDeleted",
+	"namespaced test_prefetch_forget_certs": "actors/state.TestPrefetchForgetCerts actors/identity.TestForget",
+	"namespaced test_hbone_metrics_access":  "e2e/inpod.TestCatalogue",
+	"direct test_hostname_request_local":    "bootstrap/proxy.TestHostNameBySOCKS5 bootstrap/proxy.TestDNSProxy",
+	"direct test_on_demand_dns_request":     "bootstrap/proxy.TestOnDemandDNS",
+	"direct test_dns_metrics":               "bootstrap/proxy.TestDNSProxy",
 }
 
 // How many tests the reference's two suites have.
@@ -91,9 +94,9 @@ func TestCatalogueIsWhole(t *testing.T) {
 		seen[c.reference] = true
 		count(c.reference)
 	}
-	for reference, reason := range elsewhere {
-		if reason == "" {
-			t.Errorf("%s: isn't here for no reason", reference)
+	for reference, there := range elsewhere {
+		for _, missing := range features.Missing(os.DirFS("../.."), there) {
+			t.Errorf("%s: %s", reference, missing)
 		}
 		count(reference)
 	}

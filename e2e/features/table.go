@@ -48,7 +48,7 @@ func (t Table) Check(module fs.FS) []string {
 	complain := func(number int, format string, args ...any) {
 		wrong = append(wrong, fmt.Sprintf("%s%d: %s", t.Prefix, number, fmt.Sprintf(format, args...)))
 	}
-	packages := map[string]map[string]bool{}
+	known := tree{module, map[string]map[string]bool{}}
 	for i, r := range t.Rows {
 		if r.Number != i+1 {
 			complain(i+1, "the row in its place is %d", r.Number)
@@ -59,24 +59,46 @@ func (t Table) Check(module fs.FS) []string {
 		if r.Tests == "" && r.Pending == "" {
 			complain(r.Number, "has neither a test nor a reason why not")
 		}
-		for name := range strings.FieldsSeq(r.Tests) {
-			dir, test, ok := cut(name)
-			if !ok {
-				complain(r.Number, "%q is not package.Test", name)
-				continue
-			}
-			if packages[dir] == nil {
-				packages[dir] = testsIn(module, dir)
-			}
-			if !packages[dir][test] {
-				complain(r.Number, "there is no test %s", name)
-			}
+		for _, missing := range known.missing(r.Tests) {
+			complain(r.Number, "%s", missing)
 		}
 	}
 	if len(t.Rows) != t.Last {
 		complain(t.Last, "%d rows, want %d", len(t.Rows), t.Last)
 	}
 	return wrong
+}
+
+// Missing says which of the tests, named as in a [Row], a module does not have.
+func Missing(module fs.FS, tests string) []string {
+	if strings.TrimSpace(tests) == "" {
+		return []string{"no test is named"}
+	}
+	return tree{module, map[string]map[string]bool{}}.missing(tests)
+}
+
+// tree is a module, and the tests of the packages that were asked for.
+type tree struct {
+	module   fs.FS
+	packages map[string]map[string]bool
+}
+
+func (t tree) missing(tests string) []string {
+	var missing []string
+	for name := range strings.FieldsSeq(tests) {
+		dir, test, ok := cut(name)
+		if !ok {
+			missing = append(missing, fmt.Sprintf("%q is not package.Test", name))
+			continue
+		}
+		if t.packages[dir] == nil {
+			t.packages[dir] = testsIn(t.module, dir)
+		}
+		if !t.packages[dir][test] {
+			missing = append(missing, "there is no test "+name)
+		}
+	}
+	return missing
 }
 
 // cut takes "package/path.TestName" apart.

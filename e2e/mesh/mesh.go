@@ -51,24 +51,34 @@ type Workload struct {
 	ClusterID         string           `yaml:"clusterId,omitempty"`
 	Protocol          string           `yaml:"protocol"`
 	Services          map[string]Ports `yaml:"services"`
+	Network           string           `yaml:"network,omitempty"`
 	Waypoint          *Gateway         `yaml:"waypoint,omitempty"`
+	NetworkGateway    *Gateway         `yaml:"networkGateway,omitempty"`
+	ApplicationTunnel *Tunnel          `yaml:"applicationTunnel,omitempty"`
 	Policies          []string         `yaml:"authorizationPolicies,omitempty"`
 }
 
-// Gateway refers to a waypoint by "network/ip" or "namespace/hostname".
+// Gateway refers to a waypoint or a network's gateway by "network/ip" or "namespace/hostname".
 type Gateway struct {
 	Destination string `yaml:"destination"`
 	Port        uint16 `yaml:"hboneMtlsPort"`
 }
 
+// Tunnel is an application tunnel: NONE or PROXY, and the port that it moves traffic to.
+type Tunnel struct {
+	Protocol string `yaml:"protocol"`
+	Port     uint16 `yaml:"port,omitempty"`
+}
+
 // Service is one service.
 type Service struct {
-	Name      string   `yaml:"name"`
-	Namespace string   `yaml:"namespace"`
-	Hostname  string   `yaml:"hostname"`
-	VIPs      []string `yaml:"vips"`
-	Ports     Ports    `yaml:"ports"`
-	Waypoint  *Gateway `yaml:"waypoint,omitempty"`
+	Name            string   `yaml:"name"`
+	Namespace       string   `yaml:"namespace"`
+	Hostname        string   `yaml:"hostname"`
+	VIPs            []string `yaml:"vips"`
+	Ports           Ports    `yaml:"ports"`
+	SubjectAltNames []string `yaml:"subjectAltNames,omitempty"`
+	Waypoint        *Gateway `yaml:"waypoint,omitempty"`
 }
 
 // Policy is one authorization policy.
