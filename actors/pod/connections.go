@@ -1,7 +1,6 @@
 package pod
 
 import (
-	"maps"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -17,13 +16,15 @@ const RoleConnections = "connections"
 
 // registry is what the pod serves right now. It outlives the actor that owns it, for the flows outlive its crashes.
 type registry struct {
+	// open are the connections by the names of their flows, roll the inbound ones in order.
 	open map[string]*registered
+	roll roll
 	// asked numbers the questions of reviews; seen is the version of the last policy change heard of.
 	asked, seen uint64
 	// local is the pod's workload as it was heard of last, nil before; localVersion is the store's that told of it.
 	local        *messages.Workload
 	localVersion uint64
-	// unreviewed says that connections of another process wait for local.
+	// unreviewed says that connections wait for local to be judged.
 	unreviewed bool
 }
 
@@ -31,6 +32,10 @@ type registry struct {
 type registered struct {
 	*messages.RegisterConnection
 	flow *actor.PID
+	// judged is the latest review that came to it; before and after are its neighbours in the roll. They belong to the
+	// registry's actor.
+	judged        uint64
+	before, after *registered
 }
 
 // connections is the pod's registry: what it serves right now, for the admin page and for the policies that come later
@@ -89,7 +94,7 @@ func (c *connections) Receive(ctx actor.Context) {
 	case *askFlow:
 		c.askFlow(ctx, m)
 	case *messages.UnregisterConnection:
-		delete(c.registry.open, ctx.Sender().Id)
+		c.forget(c.registry.open[ctx.Sender().Id])
 	case *messages.PoliciesChanged:
 		c.registry.seen = max(c.registry.seen, m.Version)
 		c.reviewAll(ctx)
@@ -97,8 +102,8 @@ func (c *connections) Receive(ctx actor.Context) {
 		c.adopt(ctx, m.Workload, m.Version)
 	case *messages.PoliciesFound:
 		c.policiesFound(ctx, m)
-	case *judgeOn:
-		c.judgeOn(ctx)
+	case *judged:
+		c.judged(ctx, m)
 	case *askAgain:
 		c.askAgain(ctx, m)
 	case *watchAgain:
@@ -123,6 +128,7 @@ func (c *connections) started(ctx actor.Context) {
 	if !c.restarted {
 		return
 	}
+	c.prune()
 	c.reviewAll(ctx)
 }
 
@@ -134,7 +140,12 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 	if !c.isAlive(flow) {
 		return // it has given up meanwhile, and will not say again that it ended
 	}
-	c.registry.open[flow.Id] = &registered{RegisterConnection: m, flow: flow}
+	c.forget(c.registry.open[flow.Id]) // it may have said so twice
+	r := &registered{RegisterConnection: m, flow: flow}
+	c.registry.open[flow.Id] = r
+	if m.Direction == messages.Inbound {
+		c.registry.roll.enter(r)
+	}
 	ctx.Respond(connectionRegistered)
 	switch {
 	case m.Local == nil:
@@ -143,12 +154,12 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 		c.registry.unreviewed = true
 		return
 	case m.Adopted: // the other process's workload is no news: its versions are others
-		c.reviewOne(ctx, flow.Id)
+		c.reviewOne(ctx, r)
 		return
 	}
 	c.adopt(ctx, m.Local, m.LocalVersion)
 	if !m.Local.PolicedLike(c.registry.local) { // the flow was told of a workload that has changed since
-		c.reviewOne(ctx, flow.Id)
+		c.reviewOne(ctx, r)
 	}
 }
 
@@ -170,9 +181,23 @@ func (c *connections) isAlive(flow *actor.PID) bool {
 	return alive
 }
 
+// forget takes a connection out; nil and one that is out already change nothing.
+func (c *connections) forget(r *registered) {
+	if r != nil && c.registry.open[r.flow.Id] == r {
+		delete(c.registry.open, r.flow.Id)
+		if r.Direction == messages.Inbound {
+			c.registry.roll.leave(r)
+		}
+	}
+}
+
 // prune forgets the connections whose end was not told: the message over which the registry crashed may have been that.
 func (c *connections) prune() {
-	maps.DeleteFunc(c.registry.open, func(_ string, r *registered) bool { return !c.isAlive(r.flow) })
+	for _, r := range c.registry.open {
+		if !c.isAlive(r.flow) {
+			c.forget(r)
+		}
+	}
 }
 
 // watch subscribes, or renews the subscription.

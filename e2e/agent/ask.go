@@ -51,6 +51,30 @@ func (a *Agent) Many(m Many) Held {
 	return held
 }
 
+// Hold opens many connections at once as Many does, and keeps them open until [Agent.LetGo].
+func (a *Agent) Hold(m Many) Held {
+	a.tb.Helper()
+	held, err := call[Held](a, transferLimit, "hold", m)
+	a.must(err)
+	return held
+}
+
+// LetGo has each connection of the first Hold answered again, and closes them.
+func (a *Agent) LetGo() Held {
+	a.tb.Helper()
+	held, err := call[Held](a, transferLimit, "letgo", struct{}{})
+	a.must(err)
+	return held
+}
+
+// Probe opens connections one after the other and says how long each took until it was answered.
+func (a *Agent) Probe(p Probe) []time.Duration {
+	a.tb.Helper()
+	took, err := call[[]time.Duration](a, transferLimit, "probe", p)
+	a.must(err)
+	return took
+}
+
 // Conn is a connection that the agent has opened.
 type Conn struct {
 	a  *Agent

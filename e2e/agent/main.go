@@ -30,6 +30,7 @@ type worker struct {
 	servers map[string]*server
 
 	requests requests
+	crowds   []*crowd // held, the oldest first
 }
 
 // operations by name. Each decodes its own arguments.
@@ -44,6 +45,9 @@ var operations = map[string]func(w *worker, args json.RawMessage) (any, error){
 	"close":      operation((*worker).close),
 	"transfer":   operation((*worker).transfer),
 	"many":       operation((*worker).many),
+	"hold":       operation((*worker).hold),
+	"letgo":      operation((*worker).letGo),
+	"probe":      operation((*worker).probe),
 	"connect":    operation((*worker).connect),
 	"waypoint":   operation((*worker).waypoint),
 	"requests":   operation((*worker).listRequests),

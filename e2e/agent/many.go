@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
+	"time"
 )
 
 // parallelDials bounds how many connections [Agent.Many] is opening at one moment, so that it tests the proxies and not
@@ -13,42 +15,107 @@ import (
 const parallelDials = 64
 
 func (w *worker) many(m Many) (any, error) {
-	held := Held{Failures: map[string]int{}}
-	var mu sync.Mutex
-	failed := func(err error) { mu.Lock(); held.Failures[reason(err)]++; mu.Unlock() }
-	conns := make([]*net.TCPConn, m.Connections)
+	c := openCrowd(m)
+	c.letGo()
+	return c.held, nil
+}
+
+func (w *worker) hold(m Many) (any, error) {
+	c := openCrowd(m)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.crowds = append(w.crowds, c)
+	return c.held, nil
+}
+
+// letGo ends what was held first.
+func (w *worker) letGo(struct{}) (any, error) {
+	w.mu.Lock()
+	if len(w.crowds) == 0 {
+		w.mu.Unlock()
+		return nil, errors.New("nothing is held")
+	}
+	c := w.crowds[0]
+	w.crowds = w.crowds[1:]
+	w.mu.Unlock()
+	c.letGo()
+	return c.held, nil
+}
+
+// probe opens connections one after the other, each for one exchange.
+func (w *worker) probe(p Probe) (any, error) {
+	took := make([]time.Duration, p.Times)
+	for i := range took {
+		began := time.Now()
+		conn, err := connect(p.Via)
+		if err != nil {
+			return nil, err
+		}
+		err = askTwice(conn, p.Payload)
+		took[i] = time.Since(began)
+		_ = conn.Close()
+		if err != nil {
+			return nil, fmt.Errorf("connection %d: %w", i, err)
+		}
+	}
+	return took, nil
+}
+
+// crowd is many connections that are open at once.
+type crowd struct {
+	Many
+	conns []*net.TCPConn
+	mu    sync.Mutex
+	held  Held
+}
+
+func (c *crowd) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held.Failures[reason(err)]++
+}
+
+func (c *crowd) count(n *int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*n++
+}
+
+// openCrowd opens them and has each answered.
+func openCrowd(m Many) *crowd {
+	c := &crowd{Many: m, conns: make([]*net.TCPConn, m.Connections), held: Held{Failures: map[string]int{}}}
 	inParallel(m.Connections, func(i int) {
 		conn, err := connect(m.Via)
 		if err == nil {
-			conns[i] = conn
+			c.conns[i] = conn
 			err = askTwice(conn, m.Payload)
 		}
 		if err != nil {
-			failed(err)
+			c.failed(err)
 			return
 		}
-		mu.Lock()
-		held.Opened++
-		mu.Unlock()
+		c.count(&c.held.Opened)
 	})
-	inParallel(m.Connections, func(i int) {
-		if conns[i] == nil {
+	return c
+}
+
+// letGo has each answered again, and closes them.
+func (c *crowd) letGo() {
+	inParallel(len(c.conns), func(i int) {
+		if c.conns[i] == nil {
 			return
 		}
-		if err := askTwice(conns[i], m.Payload); err != nil {
-			failed(err)
+		if err := askTwice(c.conns[i], c.Payload); err != nil {
+			c.failed(err)
 			return
 		}
-		mu.Lock()
-		held.Answered++
-		mu.Unlock()
+		c.count(&c.held.Answered)
 	})
-	for _, conn := range conns {
+	for _, conn := range c.conns {
 		if conn != nil {
 			_ = conn.Close()
 		}
 	}
-	return held, nil
 }
 
 // askTwice sends the payload and wants it back twice.

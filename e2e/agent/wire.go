@@ -77,18 +77,25 @@ type Transferred struct {
 	Took     time.Duration
 }
 
-// Many says what [Agent.Many] holds open at once.
+// Many says what [Agent.Many] and [Agent.Hold] hold open at once.
 type Many struct {
 	Via         Via
 	Connections int
 	Payload     string // sent over each, and expected twice
 }
 
-// Held is what came of a [Many].
+// Held is what came of a [Many], so far.
 type Held struct {
 	Opened   int            // answered rightly, all of them open at once
 	Answered int            // answered rightly a second time, when all were open
 	Failures map[string]int // reasons of the others
+}
+
+// Probe says what [Agent.Probe] measures.
+type Probe struct {
+	Via     Via
+	Times   int
+	Payload string // sent over each connection, and expected twice
 }
 
 // Via is how a client gets to its target.

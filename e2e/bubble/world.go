@@ -35,8 +35,6 @@ type World struct {
 	traces    *traces
 	ctx       context.Context
 	cancel    context.CancelFunc
-	// live says that time is real: there is no bubble.
-	live bool
 }
 
 // New makes a world whose workloads each have a host and no node yet. It must be called inside a bubble.
@@ -69,14 +67,6 @@ func NewOn(tb testing.TB, m Mesh, o memnet.Options) *World {
 	return w
 }
 
-// NewLive is NewOn outside of a bubble, for what is measured: time is real, and to settle is to wait a moment.
-func NewLive(tb testing.TB, m Mesh, o memnet.Options) *World {
-	tb.Helper()
-	w := NewOn(tb, m, o)
-	w.live = true
-	return w
-}
-
 // Net is the network between the hosts, for partitions and resets.
 func (w *World) Net() *memnet.Network { return w.net }
 
@@ -97,17 +87,8 @@ func (w *World) AddHost(name, ip string) *memnet.Host {
 	return h
 }
 
-// moment is how long a live world settles.
-const moment = 200 * time.Millisecond
-
 // Settle waits until nothing happens any more without time passing.
-func (w *World) Settle() {
-	if w.live {
-		<-time.After(moment)
-		return
-	}
-	synctest.Wait()
-}
+func (w *World) Settle() { synctest.Wait() }
 
 // Pass lets virtual time pass and everything settle.
 func (w *World) Pass(d time.Duration) {

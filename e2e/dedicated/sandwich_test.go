@@ -51,9 +51,8 @@ func callSandwich(t *testing.T, w *world, waypoint *member, target netip.AddrPor
 	waypoint.app.Listen(":15088", agent.Echo)
 	conn := client.app.Dial(target)
 	conn.Write(hello)
-	told := ""
 	if header != nil { // the tunnel's port is not known: all other bytes of the header are
-		told = string(header(client, netip.AddrPortFrom(client.IPv4, 1)))
+		told := string(header(client, netip.AddrPortFrom(client.IPv4, 1)))
 		const sourcePort = 16 + 4 + 4
 		got, _ := conn.Read(len(told) + len(hello))
 		if got[:sourcePort]+got[sourcePort+2:] != told[:sourcePort]+told[sourcePort+2:]+hello {

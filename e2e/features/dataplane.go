@@ -96,7 +96,7 @@ var dataPlane = []Row{
 	{92, "RBAC dry-run", "messages.TestEvaluateOrder actors/trace.TestPolicyDecisionsAreLoggedInOrder e2e/oracle.TestPoliciesAgree", ""},
 	{93, "RBAC on plaintext", "e2e/bubble.TestPolicyOnPlaintext e2e/dedicated.TestPolicyDeniesBySourceAddressInPlaintext", ""},
 	{94, "Policy info logging", "actors/trace.TestPolicyDecisionsAreLoggedInOrder bootstrap/config.TestEachVariable", ""},
-	{95, "Late policy enforcement", "e2e/bubble.TestPolicyChangeClosesLiveConnections e2e/bubble.TestRemovedPolicyDenies e2e/bubble.TestWorkloadChangeClosesLiveConnections", ""},
+	{95, "Late policy enforcement", "e2e/controlplane.TestPolicyPush e2e/bubble.TestPolicyChangeClosesLiveConnections e2e/bubble.TestRemovedPolicyDenies e2e/bubble.TestWorkloadChangeClosesLiveConnections", ""},
 	{96, "Connection registry", "e2e/bubble.TestPolicyChangeClosesLiveConnections e2e/inpod.TestCatalogue", ""},
 	{97, "Plaintext passthrough", "e2e/bubble.TestInboundPlaintext e2e/bubble.TestInboundPlaintextFailures", ""},
 	{98, "SOCKS5 CONNECT", "e2e/bubble.TestSOCKS transport/socks.TestNegotiate transport/socks.TestNegotiateFails actors/dns.TestNamesForSOCKS", ""},
