@@ -36,10 +36,12 @@ type UpdateServices struct {
 // are not there yet are staged.
 type UpdateEndpoints struct {
 	Stamp
-	Set    []WorkloadUpdate
-	Remove []string
-	Reset  bool
-	More   bool
+	// Delivery is told back in Applied: the sender's own number.
+	Delivery uint64
+	Set      []WorkloadUpdate
+	Remove   []string
+	Reset    bool
+	More     bool
 }
 
 // AlwaysAdmitted says that there are only as many as updates of the workload store, which its mailbox bounds: the
@@ -104,8 +106,11 @@ type PoliciesDumped struct {
 	Policies []*Authorization
 }
 
-// StateDelivered tells the node that the first complete state is in the stores.
-type StateDelivered struct{}
+// StateDelivered tells the node that the first complete state is in the stores. It is answered.
+type StateDelivered struct{ Question }
+
+// StateNoted answers StateDelivered: the node knows, and opens the doors.
+type StateNoted struct{ Answer }
 
 // DemandResource asks discovery for a resource that no store has: with on-demand discovery it is looked up at the control
 // plane, and after a good answer the stores have it (spec/control.md §2.8). Several askers of one name share a look-up.

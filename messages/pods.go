@@ -93,8 +93,11 @@ type Drained struct {
 	Ended, Cut int
 }
 
-// StartAccepting opens the doors: the first state has arrived.
-type StartAccepting struct{}
+// StartAccepting opens the doors: the first state has arrived. Who sent it as a question is answered.
+type StartAccepting struct{ Question }
+
+// AcceptingStarted answers StartAccepting: the doors are open, or closed for good, because a drain has begun.
+type AcceptingStarted struct{ Answer }
 
 // NamespaceID tells network namespaces apart: the device and inode of what a descriptor of one refers to.
 type NamespaceID struct{ Device, Inode uint64 }

@@ -7,10 +7,14 @@ type AwaitTask struct {
 	Name string
 }
 
-// TaskCompleted takes a task out of the set; one that is not there changes nothing.
+// TaskCompleted takes a task out of the set; one that is not there changes nothing. Who sent it as a question is answered.
 type TaskCompleted struct {
+	Question
 	Name string
 }
+
+// TaskNoted answers TaskCompleted.
+type TaskNoted struct{ Answer }
 
 // FindPendingTasks asks what readiness waits for.
 type FindPendingTasks struct {

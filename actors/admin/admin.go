@@ -91,7 +91,7 @@ func (a *admin) Receive(ctx actor.Context) {
 	case *messages.AwaitTask:
 		a.memory.tasks.await(m.Name)
 	case *messages.TaskCompleted:
-		a.memory.tasks.complete(m.Name)
+		a.taskCompleted(ctx, m)
 	case *messages.FindPendingTasks:
 		a.pending(ctx, m)
 	case *messages.Drain:
@@ -147,6 +147,13 @@ func (a *admin) pending(ctx actor.Context, m *messages.FindPendingTasks) {
 		Answer: kit.SystemOf(ctx).Answer(&m.Question, 0),
 		Tasks:  a.memory.tasks.names(),
 	})
+}
+
+func (a *admin) taskCompleted(ctx actor.Context, m *messages.TaskCompleted) {
+	a.memory.tasks.complete(m.Name)
+	if ctx.Sender() != nil {
+		ctx.Respond(&messages.TaskNoted{Answer: kit.SystemOf(ctx).Answer(&m.Question, 0)})
+	}
 }
 
 // drain closes the listeners at once and gives running requests the deadline's time.

@@ -134,7 +134,7 @@ func (c *cni) Receive(ctx actor.Context) {
 	case *actor.Started:
 		c.started(ctx)
 	case *messages.StartAccepting:
-		c.startAccepting(ctx)
+		c.startAccepting(ctx, m)
 	case *dialled:
 		c.dialled(ctx, m)
 	case *greeted:
@@ -182,7 +182,10 @@ func (c *cni) started(ctx actor.Context) {
 }
 
 // startAccepting begins: the first state has arrived.
-func (c *cni) startAccepting(ctx actor.Context) {
+func (c *cni) startAccepting(ctx actor.Context, m *messages.StartAccepting) {
+	if ctx.Sender() != nil {
+		ctx.Respond(&messages.AcceptingStarted{Answer: kit.SystemOf(ctx).Answer(&m.Question, 0)})
+	}
 	if c.memory.opened || c.memory.draining {
 		return
 	}

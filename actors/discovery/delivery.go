@@ -16,10 +16,12 @@ import (
 const chunk = 500
 
 // again is after how long what a store did not take in is delivered again, patience how long the stores may acknowledge
-// nothing before everything that they owe an answer for is.
+// nothing before everything that they owe an answer for is. tellAgain is after how long the node is told again that the
+// first state is there.
 const (
-	again    = 100 * time.Millisecond
-	patience = 5 * time.Second
+	again     = 100 * time.Millisecond
+	patience  = 5 * time.Second
+	tellAgain = time.Second
 )
 
 // delivery is what is on its way to the stores.
@@ -41,6 +43,16 @@ type overdue struct{ heard uint64 }
 
 // settled reports whether the stores have everything.
 func (d *delivery) settled() bool { return len(d.open) == 0 && len(d.pending) == 0 }
+
+// skipped reports whether a message to a store that was sent before the number is open.
+func (d *delivery) skipped(role string, number uint64) bool {
+	for n, to := range d.open {
+		if n < number && to == role {
+			return true
+		}
+	}
+	return false
+}
 
 // number is what the next message to a store is told back by.
 func (d *discovery) number(ctx actor.Context, role string) uint64 {
@@ -153,6 +165,11 @@ func (d *discovery) undelivered(ctx actor.Context, m *kit.Undelivered) {
 		return
 	}
 	delete(d.delivery.open, number)
+	d.deliverSoon(ctx, role)
+}
+
+// deliverSoon delivers a store everything again, a little later.
+func (d *discovery) deliverSoon(ctx actor.Context, role string) {
 	if !d.delivery.pending[role] {
 		d.delivery.pending[role] = true
 		kit.After(ctx, again, &redeliver{role})
@@ -164,13 +181,19 @@ func (d *discovery) redeliver(ctx actor.Context, m *redeliver) {
 	d.deliver(ctx, m.role)
 }
 
-// applied notes what a store has taken in.
+// applied notes what a store has taken in. A store does so in the order of the messages: what it was told before and has not
+// acknowledged is lost.
 func (d *discovery) applied(ctx actor.Context, m *messages.Applied) {
-	if _, ok := d.delivery.open[m.Delivery]; !ok {
+	role, ok := d.delivery.open[m.Delivery]
+	if !ok {
 		return // told to an earlier life
 	}
 	delete(d.delivery.open, m.Delivery)
 	d.delivery.heard++
+	if d.delivery.skipped(role, m.Delivery) {
+		d.abandon(role)
+		d.deliverSoon(ctx, role)
+	}
 	if d.delivery.settled() {
 		d.settled(ctx)
 	}

@@ -44,7 +44,9 @@ type discovery struct {
 	memory   *Memory
 	delivery delivery
 	control  *client // nil without a control plane
-	told     bool
+	// orders holds what the node has not answered; told says that it was told that the first state is there.
+	orders kit.Orders
+	told   bool
 }
 
 // Spec declares the actor.
@@ -81,6 +83,10 @@ func (d *discovery) Receive(ctx actor.Context) {
 		d.applied(ctx, m)
 	case *messages.DemandResource:
 		d.demandResource(ctx, m)
+	case *messages.StateNoted:
+		d.orders.Done(m)
+	case *kit.TooLate:
+		d.orders.Repeat(ctx, m)
 	case *kit.Undelivered:
 		d.undelivered(ctx, m)
 	case *redeliver:
@@ -131,7 +137,7 @@ func (d *discovery) settled(ctx actor.Context) {
 	}
 	if !d.told {
 		d.told = true
-		ctx.Send(d.config.Node, &messages.StateDelivered{})
+		d.orders.Give(ctx, d.config.Node, tellAgain, func(q messages.Question) any { return &messages.StateDelivered{Question: q} })
 	}
 }
 

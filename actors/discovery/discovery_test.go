@@ -22,6 +22,8 @@ type listeners struct {
 	said []string
 	// panics are how many updates of policies the policy store will crash over.
 	panics int
+	// unheard counts the messages that are not answered.
+	unheard map[string]int
 }
 
 func (l *listeners) note(format string, args ...any) {
@@ -54,6 +56,23 @@ func (l *listeners) crashes() bool {
 	return true
 }
 
+// lose makes n messages of a kind go unanswered.
+func (l *listeners) lose(what string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unheard = map[string]int{what: n}
+}
+
+func (l *listeners) deaf(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unheard[what] == 0 {
+		return false
+	}
+	l.unheard[what]--
+	return true
+}
+
 // Receive answers as stores do.
 func (l *listeners) Receive(ctx actor.Context) {
 	var delivery uint64
@@ -74,8 +93,14 @@ func (l *listeners) Receive(ctx actor.Context) {
 			panic("injected")
 		}
 		l.note("policies %d reset=%v more=%v", len(m.Set), m.Reset, m.More)
+		if l.deaf("policies") {
+			return
+		}
 	case *messages.StateDelivered:
 		l.note("delivered")
+		if !l.deaf("delivered") {
+			ctx.Respond(&messages.StateNoted{Answer: messages.Answer{ID: m.ID}})
+		}
 		return
 	default:
 		return
@@ -160,6 +185,47 @@ func TestUndeliveredIsDeliveredAgain(t *testing.T) {
 		<-time.After(time.Second)
 		synctest.Wait()
 		want(t, l.take(), "policies 0 reset=true more=false", "delivered")
+		stop(t, system)
+	})
+}
+
+// Until the node has said that it knows, it is told that the first state is there.
+func TestTheNodeIsToldUntilItAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &listeners{}
+		l.lose("delivered", 2)
+		system, _ := start(t, l, State{})
+		l.take()
+		for range 2 {
+			<-time.After(tellAgain)
+			synctest.Wait()
+			want(t, l.take(), "delivered")
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		want(t, l.take())
+		stop(t, system)
+	})
+}
+
+// A store that acknowledges what came later has not heard of what came before, however much comes.
+func TestWhatAStoreSkippedIsDeliveredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &listeners{}
+		l.lose("policies", 1)
+		policies := make([]*messages.Authorization, chunk+1)
+		for i := range policies {
+			policies[i] = &messages.Authorization{Key: fmt.Sprint(i)}
+		}
+		system, _ := start(t, l, State{Policies: policies})
+		want(t, l.take(), "workloads 0 reset=true more=false",
+			"policies 500 reset=true more=true", "policies 1 reset=false more=false", "services 0 reset=true more=false")
+		<-time.After(again)
+		synctest.Wait()
+		want(t, l.take(), "policies 500 reset=true more=true", "policies 1 reset=false more=false", "delivered")
+		<-time.After(time.Minute)
+		synctest.Wait()
+		want(t, l.take())
 		stop(t, system)
 	})
 }

@@ -70,7 +70,7 @@ func (s *server) Receive(ctx actor.Context) {
 	case *actor.Started:
 		s.started(ctx)
 	case *messages.StartAccepting:
-		s.startAccepting(ctx)
+		s.startAccepting(ctx, m)
 	case *messages.ResolveName:
 		ctx.Forward(s.resolvers[0])
 	case *messages.Drain:
@@ -104,7 +104,10 @@ func (s *server) spawn(ctx actor.Context, spec kit.Spec, name string) *actor.PID
 	return pid
 }
 
-func (s *server) startAccepting(ctx actor.Context) {
+func (s *server) startAccepting(ctx actor.Context, m *messages.StartAccepting) {
+	if ctx.Sender() != nil {
+		ctx.Respond(&messages.AcceptingStarted{Answer: kit.SystemOf(ctx).Answer(&m.Question, 0)})
+	}
 	if s.draining {
 		return
 	}

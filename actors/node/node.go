@@ -104,6 +104,18 @@ var restart = kit.Supervision{
 	Backoff: kit.Backoff{Initial: time.Millisecond, Max: 5 * time.Second, Jitter: 0.2},
 }
 
+// orderAgain is after how long a child that does not answer is told again what the node waits for.
+const orderAgain = time.Second
+
+// drainAgain is after how long a server that has not drained is told again, drainSoon is that of one that crashed over it.
+const (
+	drainAgain = 5 * time.Second
+	drainSoon  = 100 * time.Millisecond
+)
+
+// drainOverdue says that it is time to do so.
+type drainOverdue struct{}
+
 // Roots is how a system treats a node's root that fails, for kit.Config: like the root treats its children, for without
 // it nothing is served until somebody restarts the process.
 func Roots() kit.Supervision { return restart }
@@ -147,8 +159,15 @@ type node struct {
 	revocations kit.Spec
 	discovery   *actor.PID
 	memory      *discovery.Memory // the state outlives the root too
-	askers      []*actor.PID      // who waits for the drain
-	drainedBy   map[string]messages.Drained
+	orders      kit.Orders
+	// opened says that the doors were told to open, opening how many servers have not said that theirs are.
+	opened  bool
+	opening int
+	// draining is the drain that closed them for good, redrain when it is told again.
+	draining  *messages.Drain
+	redrain   *kit.Timer
+	askers    []*actor.PID // who waits for the drain
+	drainedBy map[string]messages.Drained
 }
 
 // Receive takes the root's messages.
@@ -157,15 +176,23 @@ func (n *node) Receive(ctx actor.Context) {
 	case *actor.Started:
 		n.started(ctx)
 	case *messages.StateDelivered:
-		n.stateDelivered(ctx)
+		n.stateDelivered(ctx, m)
+	case *messages.AcceptingStarted:
+		n.acceptingStarted(ctx, m)
 	case *messages.TaskCompleted:
-		ctx.Send(n.node.admin, m)
+		n.complete(ctx, m.Name)
+	case *messages.TaskNoted:
+		n.orders.Done(m)
+	case *kit.TooLate:
+		n.orders.Repeat(ctx, m)
 	case *admin.Serve:
 		ctx.Send(n.node.admin, m)
 	case *messages.Drain:
 		n.drain(ctx, m)
 	case *messages.Drained:
 		n.drained(ctx, m)
+	case *drainOverdue:
+		n.drainServers(ctx)
 	case *kit.Undelivered:
 		n.undelivered(ctx, m)
 	case *actor.Restarting:
@@ -209,43 +236,77 @@ func (n *node) spawn(ctx actor.Context, spec kit.Spec, name string) {
 	}
 }
 
-// stateDelivered opens the doors.
-func (n *node) stateDelivered(ctx actor.Context) {
+// stateDelivered opens the doors, once.
+func (n *node) stateDelivered(ctx actor.Context, m *messages.StateDelivered) {
+	if ctx.Sender() != nil {
+		ctx.Respond(&messages.StateNoted{Answer: n.config.System.Answer(&m.Question, 0)})
+	}
+	if n.opened || n.draining != nil {
+		return
+	}
+	n.opened = true
 	for _, s := range n.servers {
 		if s.opens {
-			ctx.Request(s.pid, &messages.StartAccepting{})
+			n.opening++
+			n.orders.Give(ctx, s.pid, orderAgain, func(q messages.Question) any { return &messages.StartAccepting{Question: q} })
 		}
 	}
-	for _, task := range n.config.ReadyTasks {
-		ctx.Send(n.node.admin, &messages.TaskCompleted{Name: task})
+}
+
+// acceptingStarted is told by each server whose doors are open. Readiness waits for the last.
+func (n *node) acceptingStarted(ctx actor.Context, m *messages.AcceptingStarted) {
+	if !n.orders.Done(m) {
+		return
 	}
+	if n.opening--; n.opening > 0 {
+		return
+	}
+	for _, task := range n.config.ReadyTasks {
+		n.complete(ctx, task)
+	}
+}
+
+// complete says that readiness need not wait for a task any more.
+func (n *node) complete(ctx actor.Context, task string) {
+	n.orders.Give(ctx, n.node.admin, orderAgain, func(q messages.Question) any { return &messages.TaskCompleted{Question: q, Name: task} })
 }
 
 // drain drains whoever serves.
 func (n *node) drain(ctx actor.Context, m *messages.Drain) {
+	n.draining = m
+	n.orders.Forget()
 	if asker := ctx.Sender(); asker != nil {
 		n.askers = append(n.askers, asker)
 	}
-	for _, s := range n.servers {
-		ctx.Request(s.pid, m)
-	}
+	n.drainServers(ctx)
 }
 
-// undelivered tells a server that crashed over it once more to open or to drain; its restarts get slower while it does.
-func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
-	switch m.Message.(type) {
-	case *messages.StartAccepting:
-		n.stateDelivered(ctx)
-	case *messages.Drain:
-		for _, s := range n.servers {
-			if _, over := n.drainedBy[s.pid.Id]; !over {
-				ctx.Request(s.pid, m.Message)
+// drainServers tells those that have not drained, and is called again after a time: a message may have got lost.
+func (n *node) drainServers(ctx actor.Context) {
+	if n.redrain != nil {
+		n.redrain.Stop()
+	}
+	n.redrain = nil
+	for _, s := range n.servers {
+		if _, over := n.drainedBy[s.pid.Id]; !over {
+			ctx.Request(s.pid, n.draining)
+			if n.redrain == nil {
+				n.redrain = kit.After(ctx, drainAgain, &drainOverdue{})
 			}
 		}
 	}
+	n.checkDrained(ctx)
 }
 
-// drained tells who asked when the last server has drained.
+// undelivered leaves a server that crashed over a drain alone for a moment before it is told again.
+func (n *node) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if _, ok := m.Message.(*messages.Drain); ok && n.redrain != nil {
+		n.redrain.Stop()
+		n.redrain = kit.After(ctx, drainSoon, &drainOverdue{})
+	}
+}
+
+// drained notes that a server has drained.
 func (n *node) drained(ctx actor.Context, m *messages.Drained) {
 	if n.drainedBy == nil {
 		n.drainedBy = map[string]messages.Drained{}
@@ -253,6 +314,11 @@ func (n *node) drained(ctx actor.Context, m *messages.Drained) {
 	if from := ctx.Sender(); from != nil {
 		n.drainedBy[from.Id] = *m
 	}
+	n.checkDrained(ctx)
+}
+
+// checkDrained tells who asked when the last server has drained.
+func (n *node) checkDrained(ctx actor.Context) {
 	if len(n.drainedBy) < len(n.servers) {
 		return
 	}

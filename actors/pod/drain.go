@@ -26,7 +26,7 @@ type drain struct {
 type drainExpired struct{}
 
 // drain closes the doors and waits for what is inside (spec/dataplane.md §10.2). An immediate drain ends the patience of
-// a graceful one.
+// a graceful one. Who asks again makes up for what got lost on the way to those who close them.
 func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 	first := p.draining == nil
 	if first {
@@ -34,17 +34,21 @@ func (p *pod) drain(ctx actor.Context, m *messages.Drain) {
 		p.deps.Telemetry.StartRecorder(&p.draining.marks)
 		p.draining.marks.BeginAt(messages.SpanDrain, messages.NoSpan, 0)
 	}
-	if asker := ctx.Sender(); asker != nil {
+	asker := ctx.Sender()
+	if asker != nil && !slices.ContainsFunc(p.draining.askers, asker.Equal) {
 		p.draining.askers = append(p.draining.askers, asker)
 	}
 	if first {
+		p.opening.orders.Forget()
 		if locals := p.deps.Stores.LocalPods; locals != nil {
 			ctx.Request(locals, &messages.PodLeaves{})
 		}
-		for _, l := range p.listeners {
-			ctx.Send(l, m)
-		}
-		ctx.Send(p.deps.Connections, m)
+	}
+	for _, l := range p.listeners {
+		ctx.Send(l, m)
+	}
+	ctx.Send(p.deps.Connections, m)
+	if first || p.draining.dns {
 		p.drainDNS(ctx, m)
 	}
 	switch {

@@ -43,11 +43,14 @@ func listenerSpec(system *kit.System, d *door, pod *actor.PID, log Log, ending *
 
 // Receive takes the listener's messages.
 func (l *listener) Receive(ctx actor.Context) {
-	switch ctx.Message().(type) {
+	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		l.startAccepting(ctx) // an earlier life may have been told to
 	case *messages.StartAccepting:
 		l.startAccepting(ctx)
+		if ctx.Sender() != nil {
+			ctx.Respond(&messages.AcceptingStarted{Answer: l.system.Answer(&m.Question, 0)})
+		}
 	case *messages.Drain:
 		l.close()
 	case *actor.Stopping:

@@ -35,7 +35,7 @@ func (p *pod) startDNS(ctx actor.Context) {
 	}
 	p.dns, p.deps.Names = pid, pid
 	if p.config.StartsOpen {
-		ctx.Send(pid, &messages.StartAccepting{})
+		p.orderOpen(ctx, pid)
 	}
 }
 
@@ -47,7 +47,14 @@ func (p *pod) drainDNS(ctx actor.Context, m *messages.Drain) {
 	}
 }
 
-// dnsDrained is told when every question is answered, or when nobody took the request: a proxy that crashed has none.
+// undelivered takes a DNS proxy that crashed over the drain for one that has no questions.
+func (p *pod) undelivered(ctx actor.Context, m *kit.Undelivered) {
+	if _, ok := m.Message.(*messages.Drain); ok {
+		p.dnsDrained(ctx)
+	}
+}
+
+// dnsDrained is told when every question is answered.
 func (p *pod) dnsDrained(ctx actor.Context) {
 	if p.draining != nil {
 		p.draining.dns = false

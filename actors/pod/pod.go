@@ -77,6 +77,7 @@ type pod struct {
 	dns       *actor.PID // nil where there is none
 	dnsEnding *atomic.Bool
 
+	opening  opening
 	draining *drain
 	giving   *giving // nil until a successor has come
 }
@@ -124,7 +125,11 @@ func (p *pod) Receive(ctx actor.Context) {
 	case *actor.Started:
 		p.started(ctx)
 	case *messages.StartAccepting:
-		p.startAccepting(ctx)
+		p.startAccepting(ctx, m)
+	case *messages.AcceptingStarted:
+		p.acceptingStarted(ctx, m)
+	case *kit.TooLate:
+		p.opening.orders.Repeat(ctx, m)
 	case *messages.ConnectionAccepted:
 		p.connectionAccepted(ctx, m)
 	case *messages.StreamOpened:
@@ -135,8 +140,10 @@ func (p *pod) Receive(ctx actor.Context) {
 		ctx.Forward(p.deps.Connections)
 	case *messages.Drain:
 		p.drain(ctx, m)
-	case *messages.Drained, *kit.Undelivered:
+	case *messages.Drained:
 		p.dnsDrained(ctx)
+	case *kit.Undelivered:
+		p.undelivered(ctx, m)
 	case *HandOver:
 		p.handOver(ctx, m)
 	case *messages.LegOffered:
@@ -193,17 +200,6 @@ func (p *pod) started(ctx actor.Context) {
 func (p *pod) serveLocally(ctx actor.Context) {
 	if p.deps.Settings.LocalFastpath && p.deps.Stores.LocalPods != nil && p.draining == nil {
 		ctx.Request(p.deps.Stores.LocalPods, &messages.PodServes{Info: p.deps.Settings.Info})
-	}
-}
-
-func (p *pod) startAccepting(ctx actor.Context) {
-	p.serveLocally(ctx)
-	for i, l := range p.listeners {
-		p.doors[i].open.Store(true)
-		ctx.Send(l, &messages.StartAccepting{})
-	}
-	if p.dns != nil {
-		ctx.Send(p.dns, &messages.StartAccepting{})
 	}
 }
 

@@ -31,10 +31,11 @@ type keeper struct {
 }
 
 // history outlives the incarnations of a store: how often it has started, and the version it had come to, so that
-// versions never go back.
+// versions never go back. Passed numbers what the workload store tells the service store.
 type history struct {
 	starts  int
 	version uint64
+	passed  uint64
 }
 
 func newKeeper(role string, cfg Config) keeper {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -182,6 +183,13 @@ func TestCrashedServiceStoreWaitsForItsEndpoints(t *testing.T) {
 		s.ask(store, &messages.FindHostname{Name: host("ns/a.com")})
 		s.system.Send(store, &messages.UpdateEndpoints{})
 		s.quiet()
+		<-time.After(Patience) // what was said may have got lost
+		synctest.Wait()
+		hears[*messages.Refused](s)
+		if l := hears[*messages.StoreLost](s); l.Role != RoleServices {
+			t.Errorf("lost %+v", l)
+		}
+		s.ask(store, &messages.FindHostname{Name: host("ns/a.com")})
 		s.system.Send(store, &messages.UpdateEndpoints{Reset: true})
 		hears[*messages.ServiceFound](s)
 	})

@@ -89,7 +89,15 @@ func (s *services) updateEndpoints(ctx actor.Context, u *messages.UpdateEndpoint
 		s.endpointsOwed, s.endpointsComing = false, false
 	}
 	s.complete(ctx)
-	s.history.applied(ctx, 0, s.table.Version()) // nobody numbers these
+	s.history.applied(ctx, u.Delivery, s.table.Version())
+}
+
+// stillLost tells the workload store again, too, that its endpoints are owed.
+func (s *services) stillLost(ctx actor.Context) {
+	if s.lost && s.endpointsOwed && !s.endpointsComing {
+		s.tellLost(ctx, s.workloads)
+	}
+	s.keeper.stillLost(ctx)
 }
 
 // complete ends the loss when services and endpoints are there.

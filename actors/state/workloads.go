@@ -30,6 +30,7 @@ type workloads struct {
 	owesAll bool
 	// passing are the uids that it must still get of a full delivery that goes on; nil when none does.
 	passing []string
+	passage passage
 	waiting waitlist
 	locals  localWatchers
 }
@@ -43,6 +44,7 @@ func WorkloadStore(cfg Config) kit.Spec {
 			history:  h,
 			table:    NewWorkloadTable(cfg.Node),
 			services: cfg.Services,
+			passage:  passage{open: map[uint64]struct{}{}},
 
 			certificates: cfg.Certificates,
 			waiting:      waitlist{limit: maxWaiting},
@@ -76,6 +78,14 @@ func (s *workloads) Receive(ctx actor.Context) {
 		delete(s.locals, m.Who.String())
 	case *messages.StoreLost:
 		s.servicesLost(ctx)
+	case *messages.Applied:
+		s.passed(ctx, m)
+	case *unheard:
+		s.unheard(ctx, m)
+	case *passAnew:
+		s.passAnew(ctx)
+	case *kit.Undelivered:
+		s.undelivered(m)
 	case *passNext:
 		s.passNext(ctx)
 	case *stillLost:
@@ -131,7 +141,7 @@ func (s *workloads) passOn(ctx actor.Context, u *messages.UpdateWorkloads, reset
 			set = set[len(e.Set):]
 		}
 		e.More = u.More || len(remove) > 0 || len(set) > 0 || s.passing != nil
-		send(ctx, s.services(), e)
+		s.passEndpoints(ctx, e)
 		if len(remove) == 0 && len(set) == 0 {
 			return
 		}
@@ -178,7 +188,7 @@ func (s *workloads) pass(ctx actor.Context, first bool) {
 	if !e.More {
 		s.passing = nil
 	}
-	send(ctx, s.services(), e)
+	s.passEndpoints(ctx, e)
 }
 
 func (s *workloads) servicesLost(ctx actor.Context) {

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -127,6 +128,43 @@ func TestEndpointsArePassedOn(t *testing.T) {
 				t.Errorf("chunk %d of everything: sets, reset, more: %s; want %s", i, got, want)
 			}
 		}
+	})
+}
+
+// TestEndpointsThatGotLost loses what is passed on to the service store, or its acknowledgement.
+func TestEndpointsThatGotLost(t *testing.T) {
+	onStage(t, kit.Config{}, func(s *stage) {
+		store := s.spawn(WorkloadStore(Config{Services: func() *actor.PID { return s.probe }}), RoleWorkloads)
+		update := func(w ...*messages.Workload) *messages.UpdateEndpoints {
+			t.Helper()
+			s.system.Send(store, workloadsOf(w...))
+			return hears[*messages.UpdateEndpoints](s)
+		}
+		anew := func(after time.Duration, size int) *messages.UpdateEndpoints {
+			t.Helper()
+			<-time.After(after)
+			synctest.Wait()
+			e := hears[*messages.UpdateEndpoints](s)
+			if !e.Reset || len(e.Set) != size {
+				t.Errorf("passed on %+v, want all %d", e, size)
+			}
+			return e
+		}
+		acknowledge := func(e *messages.UpdateEndpoints) {
+			s.system.Send(store, &messages.Applied{Delivery: e.Delivery})
+			synctest.Wait()
+		}
+
+		update(pod("a"))
+		acknowledge(anew(passPatience+passAgain, 1)) // nobody said anything
+
+		update(pod("b"))
+		acknowledge(update(pod("c"))) // what came before is lost
+		acknowledge(anew(passAgain, 3))
+
+		acknowledge(update(pod("d")))
+		<-time.After(time.Minute)
+		s.quiet()
 	})
 }
 

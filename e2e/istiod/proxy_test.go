@@ -115,8 +115,9 @@ func driveWith(t *testing.T, changes ...change) *proxy {
 type doors proxy
 
 func (d *doors) Receive(ctx actor.Context) {
-	if _, ok := ctx.Message().(*messages.StateDelivered); ok {
+	if m, ok := ctx.Message().(*messages.StateDelivered); ok {
 		close(d.synced)
+		ctx.Respond(&messages.StateNoted{Answer: kit.SystemOf(ctx).Answer(&m.Question, 0)})
 	}
 }
 

@@ -60,8 +60,6 @@ func namesOf[V comparable](order []string, of map[string]V, v V) string {
 
 func outcomeCode(o Outcome, names string) string {
 	switch {
-	case o.Hangs:
-		return "hang(" + names + ")"
 	case o.Answered && o.Reason == messages.ReasonNone:
 		return "late(" + durationCode(o.After) + ", " + names + ")"
 	case names == callNames[Ready]:

@@ -22,6 +22,9 @@ func TestMatrix(t *testing.T) {
 			if cell.Test != "" {
 				continue
 			}
+			if cell.Heals == Never {
+				t.Errorf("%s, %s: the table has it that it does not heal", heading(&row), f)
+			}
 			t.Run(heading(&row)+"/"+f.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newScene(t, &row)

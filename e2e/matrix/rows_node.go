@@ -14,24 +14,24 @@ import (
 
 // stateComesLater lets the first state arrive when the actors have long started, stateComes waits until it has.
 func stateComesLater(_ *Scene, o *bubble.Options) {
-	fault.On[messages.StateDelivered](o.Faults.(*fault.Faults), node.RoleNode).Delay(time.Second)
+	fault.On[messages.StateDelivered](o.Faults.(*fault.Faults), node.RoleNode).Delay(100 * time.Millisecond)
 }
 
-func stateComes(s *Scene) { s.World.Pass(2 * time.Second) }
+func stateComes(s *Scene) { s.World.Pass(200 * time.Millisecond) }
 
 // nodeRows are the root and what feeds it.
 func nodeRows() []Row {
 	return []Row{
 		{
-			Role: node.RoleNode, Node: Client, AtStart: true, Before: stateComesLater, When: stateComes,
+			Role: node.RoleNode, Node: Client, AtStart: true, Before: stateComesLater,
 			Over: Saying[messages.StartAccepting](Over[messages.StateDelivered](), pod.RolePod),
 			Cells: cells{
-				PanicOnce: quiet,
-				CrashLoop: sees(late(30*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(30*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
-				Drop:      sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
-				Delay:     sees(late(23*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(23*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				PanicOnce: sees(late(100*time.Millisecond, NextMesh), late(200*time.Millisecond, Mesh, PlainOut, SOCKS), failedAfter(100*time.Millisecond, messages.ReasonPolicyDenied, Denied), unready(0)),
+				CrashLoop: sees(late(28*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(28*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Drop:      sees(late(1*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(1*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
+				Delay:     sees(late(1*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(1*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 				Duplicate: quiet,
-				LoseReply: sees(hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
+				LoseReply: sees(late(1*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(1*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 			},
 		},
 		{
@@ -43,7 +43,19 @@ func nodeRows() []Row {
 				Drop:      sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 				Delay:     sees(late(10*time.Second, Mesh, PlainOut, SOCKS, NextMesh), failedAfter(10*time.Second, messages.ReasonPolicyDenied, Denied), unready(0)),
 				Duplicate: quiet,
-				LoseReply: sees(unready(0), hang(Mesh, PlainOut, SOCKS, Denied, NextMesh), heals(Never)),
+				LoseReply: sees(late(1*time.Second, Mesh, PlainOut, SOCKS), late(900*time.Millisecond, NextMesh), failedAfter(900*time.Millisecond, messages.ReasonPolicyDenied, Denied), unready(0)),
+			},
+		},
+		{
+			Role: admin.Role, Node: Client, AtStart: true,
+			Over: Over[messages.TaskCompleted](),
+			Cells: cells{
+				PanicOnce: quiet,
+				CrashLoop: sees(late(28*time.Second, Ready)),
+				Drop:      sees(unready(0), heals(1*time.Second)),
+				Delay:     sees(unready(0)),
+				Duplicate: quiet,
+				LoseReply: quiet,
 			},
 		},
 		{

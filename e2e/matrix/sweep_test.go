@@ -19,10 +19,17 @@ import (
 // spot is an actor's role and the type of a message that it handles.
 type spot struct{ role, kind string }
 
-// spots takes down what the actors of a node handle.
+// spots takes down what the actors of a node handle, and what of it at the start.
 type spots struct {
-	mu   sync.Mutex
-	seen map[spot]bool
+	mu           sync.Mutex
+	seen, starts map[spot]bool
+}
+
+// started is called when the node has started.
+func (s *spots) started() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starts = maps.Clone(s.seen)
 }
 
 var _ kit.FaultHook = (*spots)(nil)
@@ -59,8 +66,11 @@ func whatever(kind string) Message {
 var sweepAll = flag.Bool("sweep", false, "TestSweep delays and doubles every message, too, and loses every reply")
 
 // own are the ends of what actors left to goroutines of their own. The kit delivers them once, whatever happens, so that
-// nobody makes up for one that is dropped, or shares what it carries with a second.
+// nobody makes up for one that is dropped, or shares what it carries with a second. The listeners of an HTTP endpoint come
+// once, too: who drops them closes them.
 var own = map[spot]bool{
+	{"node", "admin.Serve"}:             true,
+	{"admin", "admin.Serve"}:            true,
 	{"dns-cache", "state.resolved"}:     true,
 	{"peer", "pool.tunnelDialed"}:       true,
 	{"session", "pod.secured"}:          true,
@@ -79,33 +89,41 @@ func TestSweep(t *testing.T) {
 		all = []Fault{Drop, Delay, Duplicate, LoseReply}
 	}
 	for _, side := range []Side{Client, Server} {
-		seen := &spots{seen: map[spot]bool{}}
+		seen := &spots{seen: map[spot]bool{}, starts: map[spot]bool{}}
 		synctest.Test(t, func(t *testing.T) {
 			s := newScene(t, &Row{Node: side, Before: func(_ *Scene, o *bubble.Options) { o.Faults = seen }})
 			defer s.World.Close()
 			s.start(Client)
 			s.start(Server)
+			seen.started()
 			s.openLasting()
 			s.launch(stagger).wait()
 			s.verify()
 		})
-		for _, at := range slices.SortedFunc(maps.Keys(seen.seen), func(a, b spot) int { return strings.Compare(a.role+a.kind, b.role+b.kind) }) {
-			for _, f := range all {
-				if own[at] && (f == Drop || f == Duplicate) {
-					continue
-				}
-				t.Run(fmt.Sprintf("%s over %s at the %s/%s", at.role, at.kind, side, f), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						s := newScene(t, &Row{Role: at.role, Node: side, Over: whatever(at.kind), mayMiss: true})
-						defer s.World.Close()
-						seen := s.play(f)
-						if seen.Heals == Never {
-							t.Errorf("it does not heal: %s", seen)
-						}
-						s.verify()
-					})
-				})
+		sweep(t, seen.starts, side, true, all)
+		sweep(t, seen.seen, side, false, all)
+	}
+}
+
+// sweep does the faults to the messages of a node, from its start on or when it has long started.
+func sweep(t *testing.T, seen map[spot]bool, side Side, atStart bool, all []Fault) {
+	for _, at := range slices.SortedFunc(maps.Keys(seen), func(a, b spot) int { return strings.Compare(a.role+a.kind, b.role+b.kind) }) {
+		for _, f := range all {
+			if own[at] && (f == Drop || f == Duplicate) {
+				continue
 			}
+			row := &Row{Role: at.role, Node: side, Over: whatever(at.kind), AtStart: atStart, mayMiss: true}
+			t.Run(heading(row)+"/"+f.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newScene(t, row)
+					defer s.World.Close()
+					seen := s.play(f)
+					if seen.Heals == Never {
+						t.Errorf("it does not heal: %s", seen)
+					}
+					s.verify()
+				})
+			})
 		}
 	}
 }

@@ -65,9 +65,6 @@ func late(d time.Duration, names ...string) part {
 	return went(Outcome{Answered: true, After: d}, names)
 }
 
-// hang are calls that nobody takes.
-func hang(names ...string) part { return went(Outcome{Hangs: true, Unknown: true}, names) }
-
 // lost are calls that fail at once and are in no trace.
 func lost(names ...string) part { return went(Outcome{Unknown: true}, names) }
 
