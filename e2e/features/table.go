@@ -16,7 +16,7 @@ import (
 
 // Table is one list of features: its rows are numbered from 1 to the last without gaps.
 type Table struct {
-	// Prefix is what the numbers follow: DP, CP, OP.
+	// Prefix is what the numbers follow: DP, CP, OP; or what is numbered here because the specification does not.
 	Prefix string
 	// Last is the number of the specification's last row.
 	Last int
@@ -39,6 +39,7 @@ type Row struct {
 func Tables() []Table {
 	return []Table{
 		{Prefix: "DP", Last: 118, Rows: dataPlane}, {Prefix: "CP", Last: 129, Rows: controlPlane}, {Prefix: "OP", Last: 107, Rows: operations},
+		{Prefix: "case of the control plane ", Last: 169, Rows: controlCases},
 	}
 }
 

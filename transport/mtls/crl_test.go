@@ -113,6 +113,7 @@ func TestCheckRevocation(t *testing.T) {
 		{"the root", [][]byte{revoke(t, root, nil, root)}, usual, ""},
 		{"the leaf by the root", [][]byte{revoke(t, root, nil, leaf)}, usual, ""},
 		{"over", [][]byte{revoke(t, lower, func(l *x509.RevocationList) { l.NextUpdate = time.Now().Add(-time.Minute) }, leaf)}, usual, "revoked"},
+		{"another CA of the lower one's name", [][]byte{revoke(t, upper, nil, sign(t, upper, caTemplate("lower", nil)))}, usual, ""},
 		{"unknown issuer", [][]byte{revoke(t, newRoot(t, "stranger", nil), nil, leaf)}, usual, ""},
 		{"a namesake's", [][]byte{revoke(t, twin, nil)}, usual, "bad"},
 		{"a namesake's first", [][]byte{revoke(t, twin, nil), revoke(t, lower, nil, leaf)}, usual, "bad"},

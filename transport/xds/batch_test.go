@@ -166,6 +166,21 @@ func TestDefaultsOfWorkloads(t *testing.T) {
 }
 
 // What can't be understood is rejected by its reason (CP9).
+// Every address that has the right length is one, whatever it stands for.
+func TestAddressesOfWorkloads(t *testing.T) {
+	for _, want := range []string{"0.0.0.0", "127.0.0.1", "10.2.3.4", "::", "::1", "2001:db8::1234", "::ffff:10.0.0.1"} {
+		w := &workload.Workload{Uid: "w", Addresses: [][]byte{netip.MustParseAddr(want).AsSlice()}}
+		b, err := proto.Marshal(&workload.Address{Type: &workload.Address_Workload{Workload: w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item, err := decoded(t, Addresses, "w", b)
+		if err != nil || len(item.Workload.Workload.WorkloadIPs) != 1 || item.Workload.Workload.WorkloadIPs[0].String() != want {
+			t.Errorf("%s: %+v, %v", want, item, err)
+		}
+	}
+}
+
 func TestRejects(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                    "unknown address type",
