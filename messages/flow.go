@@ -107,7 +107,7 @@ type RegisterConnection struct {
 	Adopted bool
 }
 
-// ConnectionRegistered answers RegisterConnection: a policy that comes from now on ends the connection if it denies it.
+// ConnectionRegistered answers RegisterConnection of an inbound connection: a policy that comes from now on ends the connection if it denies it.
 type ConnectionRegistered struct{}
 
 // UnregisterConnection removes the sender's connection.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/flow/failure"
+	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/mtls"
@@ -51,6 +52,7 @@ type leg struct {
 	app, upstream socket.Conn
 	stream        *hbone.Stream
 	side          relay.Side
+	carrier       *relay.Carrier
 	preface       []byte // what the application is told before the first byte
 	// from is where an earlier relay of two connections stood; pump is the one that runs, stopping that it is not to.
 	from     messages.Halfway
@@ -148,18 +150,31 @@ func (l *leg) established(m *messages.Established) any {
 
 // carry passes the bytes until both directions have ended, and both legs are closed.
 func (l *leg) carry() any {
-	var r relay.Result
-	switch {
-	case l.stream == nil:
-		var stopped bool
-		if r, stopped = l.pumpPlain(); stopped {
+	if l.stream == nil {
+		r, stopped := l.pumpPlain()
+		if stopped {
 			return &messages.RelayStopped{At: l.halfway()}
 		}
-	case l.preface != nil:
-		r = l.introduce()
-	default:
-		r = relay.Tunnel(l.app, l.stream, l.side, l.counters)
+		return l.finished(r)
 	}
+	if err := l.introduce(); err != nil {
+		return l.finished(relay.Result{Err: &relay.CopyError{Direction: relay.Send, Err: err}, ClosedBy: relay.SideUpstream})
+	}
+	l.carrier = relay.NewCarrier(l.app, l.stream, l.side, l.counters)
+	return l.carryStill()
+}
+
+// carryStill carries a stream until it has ended. Whenever it is idle it goes on afresh: there may be tens of thousands of them.
+func (l *leg) carryStill() any {
+	r, ended := l.carrier.Carry()
+	if !ended {
+		return kit.Afresh(l.carryStill)
+	}
+	return l.finished(r)
+}
+
+// finished is the last word of a leg that was carried.
+func (l *leg) finished(r relay.Result) any {
 	l.finish(nil)
 	if f := l.reason.Load(); f != nil {
 		return &messages.Finished{Err: f, ClosedBy: side(relay.SideProxy)}
@@ -177,15 +192,18 @@ func (l *leg) lost(why error) {
 	}
 }
 
-// introduce writes what the application is told first, and carries on.
-func (l *leg) introduce() relay.Result {
-	if _, err := l.app.Write(l.preface); err != nil {
+// introduce writes what the application is told first, if anything. Where it can't, both ends are closed.
+func (l *leg) introduce() error {
+	if l.preface == nil {
+		return nil
+	}
+	_, err := l.app.Write(l.preface)
+	l.preface = nil
+	if err != nil {
 		_ = l.stream.Close()
 		closeConn(l.app)
-		return relay.Result{Err: &relay.CopyError{Direction: relay.Send, Err: err}, ClosedBy: relay.SideUpstream}
 	}
-	l.preface = nil
-	return relay.Tunnel(l.app, l.stream, l.side, l.counters)
+	return err
 }
 
 // plainLeg dials the destination of an outbound plain TCP flow, without source preservation (spec/dataplane.md §2.8).

@@ -28,7 +28,7 @@ const flowCapacity = 64
 // tunnel is the flow's own actor: it runs the stages, owns both legs and says how it ended.
 //
 //	state        message            next
-//	a stage      StageDone          the next stage; after authorize, and when registered: connecting
+//	a stage      StageDone          the next stage; after authorize, inbound when registered: connecting
 //	a stage      StageFailed        over
 //	a stage      StageOverdue       over (store_timeout)
 //	connecting   TunnelAcquired     connecting, a goroutine opens the stream
@@ -267,9 +267,10 @@ func (t *tunnel) connectionRegistered(ctx actor.Context) {
 	t.proceed(ctx)
 }
 
-// proceed begins the last stage of a connection that may be established: a policy that comes later must find it.
+// proceed begins the last stage of a connection that may be established. An inbound one must be registered by then, for a
+// policy that comes later must find it.
 func (t *tunnel) proceed(ctx actor.Context) {
-	if t.authorized && t.registered == known && t.at == messages.StageAuthorize {
+	if t.authorized && (t.registered == known || t.request != nil) && t.at == messages.StageAuthorize {
 		t.begin(ctx, messages.StageTunnel)
 	}
 }

@@ -37,6 +37,10 @@ func Do(ctx actor.Context, do func() any) {
 	cellOf(ctx).startWork(context.Background(), func(context.Context) any { return do() })
 }
 
+// Afresh is what the do of Go, Do and DoLong may return to go on, in what Afresh does, on a new goroutine with the smallest of
+// stacks. It is no message: what Afresh returns takes its place.
+type Afresh func() any
+
 // DoLong is Do for work that mostly waits, for as long as a connection lives: its goroutine is a new one with the smallest of
 // stacks, and ends with it.
 func DoLong(ctx actor.Context, do func() any) {
@@ -55,8 +59,17 @@ func (c *cell) begin(do func(context.Context) any) work {
 }
 
 func (w work) start(ctx context.Context) {
-	defer w.cell.sys.end()
 	msg := (&w).run(ctx)
+	if next, ok := msg.(Afresh); ok {
+		w.do = func(context.Context) any { return next() }
+		go w.start(ctx)
+		return
+	}
+	w.end(msg)
+}
+
+func (w *work) end(msg any) {
+	defer w.cell.sys.end()
 	w.cell.role.working.Add(-1)
 	if msg == nil {
 		return

@@ -42,6 +42,32 @@ func TestWorkAnswersWithOneMessage(t *testing.T) {
 	})
 }
 
+func TestWorkGoesOnAfresh(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, j *journal) {
+		heard := new(diary)
+		pid := spawnRoot(t, s, Spec{New: worker(heard)}, "worker")
+		wait := func(then any) Afresh {
+			return func() any { <-time.After(time.Second); return then }
+		}
+		s.Send(pid, func(context.Context) any { return wait(wait("done")) })
+		pass(time.Second)
+		if st := s.Stats().Role("test"); st.Working != 1 {
+			t.Errorf("between two goroutines: stats %+v", st)
+		}
+		expect(t, heard)
+		pass(time.Second)
+		expect(t, heard, "done")
+		if st := s.Stats().Role("test"); st.Working != 0 {
+			t.Errorf("stats %+v", st)
+		}
+		s.Send(pid, func(context.Context) any { return Afresh(func() any { panic("on the second goroutine") }) })
+		synctest.Wait()
+		if st := s.Stats().Role("test"); st.Working != 0 || st.Failures != 1 {
+			t.Errorf("after its panic: stats %+v", st)
+		}
+	})
+}
+
 func TestWorkEndsWithItsActorAndShutdownWaitsForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSystem(Config{})

@@ -132,7 +132,7 @@ func (c *connections) started(ctx actor.Context) {
 	c.reviewAll(ctx)
 }
 
-// connectionRegistered is the answer to all of them.
+// connectionRegistered is the answer to all inbound ones.
 var connectionRegistered = new(messages.ConnectionRegistered)
 
 func (c *connections) registerConnection(ctx actor.Context, m *messages.RegisterConnection) {
@@ -145,8 +145,8 @@ func (c *connections) registerConnection(ctx actor.Context, m *messages.Register
 	c.registry.open[flow.Id] = r
 	if m.Direction == messages.Inbound {
 		c.registry.roll.enter(r)
+		ctx.Respond(connectionRegistered) // an outbound flow does not wait: no policy is about it
 	}
-	ctx.Respond(connectionRegistered)
 	switch {
 	case m.Local == nil:
 		return

@@ -14,6 +14,8 @@ import (
 const (
 	// trimEvery is how often it is looked at, trimPause how long at least between two trims.
 	trimEvery = 3 * time.Second
+	// trimAfter is how many looks in a row have to find no collection.
+	trimAfter = 2
 	trimPause = 30 * time.Second
 	// trimLeast is how many bytes must be to be had, and trimShare which part of what is in use.
 	trimLeast = 16 << 20
@@ -30,6 +32,7 @@ type trimmer struct {
 	read   func() usage
 	trim   func()
 	cycles uint64
+	quiet  int // looks in a row without a collection
 	last   time.Time
 }
 
@@ -69,18 +72,21 @@ func giveBack() {
 	debug.FreeOSMemory()
 }
 
-// look trims when there was no collection since the last look, which means that little was allocated, and much is held
-// by nobody.
+// look trims when there was no collection since the look before the last, which means that little was allocated and that
+// connections have gone idle (relay.Carrier), and much is held by nobody.
 func (t *trimmer) look(now time.Time) {
 	u := t.read()
-	quiet := t.cycles == u.cycles
-	t.cycles = u.cycles
-	if !quiet || !t.last.IsZero() && now.Sub(t.last) < trimPause || !u.worthTrimming() {
+	if t.cycles != u.cycles {
+		t.cycles, t.quiet = u.cycles, 0
+	} else {
+		t.quiet++
+	}
+	if t.quiet < trimAfter || !t.last.IsZero() && now.Sub(t.last) < trimPause || !u.worthTrimming() {
 		return
 	}
 	t.trim()
 	t.last = now
-	t.cycles = t.read().cycles
+	t.cycles, t.quiet = t.read().cycles, 0
 }
 
 // worthTrimming reports whether a trim brings enough: what objects hold beyond what was live, what is free or unused, and

@@ -39,9 +39,11 @@ func TestTrimmerWaitsForQuietAndPauses(t *testing.T) {
 	}{
 		{"the first look only learns", 0, false, 0},
 		{"a collection came in between", trimEvery, true, 0},
-		{"quiet", 2 * trimEvery, false, 1},
-		{"its own collections are no news, but it pauses", 3 * trimEvery, false, 1},
-		{"quiet after the pause", 2*trimEvery + trimPause, false, 2},
+		{"quiet, but for how long?", 2 * trimEvery, false, 0},
+		{"quiet", 3 * trimEvery, false, 1},
+		{"its own collections are no news, but it pauses", 4 * trimEvery, false, 1},
+		{"still", 5 * trimEvery, false, 1},
+		{"quiet after the pause", 3*trimEvery + trimPause, false, 2},
 	} {
 		if step.collect {
 			now.cycles++

@@ -13,14 +13,20 @@ import (
 // other application gives up (spec/dataplane.md §9).
 const goneFor = 10 * time.Second
 
+// relay is what ending needs of the relay that it belongs to.
+type relay interface {
+	// moved is how many bytes were passed on.
+	moved() uint64
+	// abort ends both directions at once.
+	abort()
+}
+
 // ending is how a relay's two directions end.
 type ending struct {
 	closedBy, cutBy atomic.Uint32
 	// abandoned says that the relay was aborted because a side was gone.
 	abandoned atomic.Bool
-	// moved is how many bytes were passed on, abort ends both directions at once.
-	moved func() uint64
-	abort func()
+	relay     relay
 
 	mu    sync.Mutex // guards timer and over
 	timer *time.Timer
@@ -39,7 +45,7 @@ func (e *ending) ended(by Side, err error, application bool) {
 	}
 	e.cutBy.CompareAndSwap(uint32(SideNone), uint32(by))
 	if application {
-		e.await(e.moved())
+		e.await(e.relay.moved())
 	}
 }
 
@@ -54,12 +60,12 @@ func (e *ending) await(moved uint64) {
 		e.timer.Stop()
 	}
 	e.timer = time.AfterFunc(goneFor, func() {
-		if now := e.moved(); now != moved {
+		if now := e.relay.moved(); now != moved {
 			e.await(now)
 			return
 		}
 		e.abandoned.Store(true)
-		e.abort()
+		e.relay.abort()
 	})
 }
 

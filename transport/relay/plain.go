@@ -42,10 +42,13 @@ func NewPump(downstream, upstream socket.Conn, c *Counters, from messages.Halfwa
 	return p
 }
 
+func (r *Pump) moved() uint64 { return r.counters.moved() }
+
+func (r *Pump) abort() { _, _ = r.downstream.Abort(), r.upstream.Abort() }
+
 // Run relays as [Plain] does. When Stop ended it, stopped is true, both legs are open and Halfway says where it stands.
 func (r *Pump) Run() (result Result, stopped bool) {
-	r.moved = func() uint64 { return r.counters.Received.Load() + r.counters.Sent.Load() }
-	r.abort = func() { _, _ = r.downstream.Abort(), r.upstream.Abort() }
+	r.relay = r
 	defer r.stop()
 	send := direction{
 		relay: r, way: Send, from: r.downstream, to: r.upstream, source: SideDownstream, sink: SideUpstream,

@@ -27,6 +27,9 @@ func (c *Counters) AddReceived(n int) { count(&c.Received, c.LiveReceived, n) }
 // AddSent counts n bytes from upstream to downstream.
 func (c *Counters) AddSent(n int) { count(&c.Sent, c.LiveSent, n) }
 
+// moved is how many bytes were passed on, both ways.
+func (c *Counters) moved() uint64 { return c.Received.Load() + c.Sent.Load() }
+
 func count(own *atomic.Uint64, live Adder, n int) {
 	own.Add(uint64(n))
 	if live != nil {

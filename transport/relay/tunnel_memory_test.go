@@ -53,3 +53,36 @@ func TestIdleTunnelIsSmall(t *testing.T) {
 		f.close()
 	}
 }
+
+// One that has gone on afresh has the smallest of stacks.
+func TestIdleCarrierHasASmallStack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as a relay is patient")
+	}
+	const flows = 150
+	tn := startTunnel(t, networks[0].make(), true, hbone.Settings{}, hbone.Settings{})
+	tn.open(t).close()
+	_, stacks := memoryInUse(true)
+	done, idle := make(chan Result, flows), make(chan struct{}, flows)
+	for range flows {
+		stream, _, err := tn.client.Open(t.Context(), "10.0.0.9:80", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, downstream := connect(t, tn.network)
+		acc := <-tn.apps
+		go carryAfresh(NewCarrier(downstream, stream, SideDownstream, &Counters{}), func() { idle <- struct{}{} }, done)
+		pass(t, client, acc.app)
+		defer func() { _, _ = client.Close(), acc.app.Close() }()
+	}
+	for range flows {
+		<-idle
+	}
+	_, after := memoryInUse(true)
+	// The far end's relays never go on afresh here: their stacks stay as they are.
+	per := (after - stacks) / flows
+	t.Logf("%.0f bytes of stack for both ends", per)
+	if per > 7<<10 {
+		t.Errorf("both ends together hold %.0f bytes of stack", per)
+	}
+}

@@ -37,16 +37,17 @@ func (c *kernelConn) ReadWith(buffer func() []byte) (int, error) {
 	return n, rerr
 }
 
+// readStep compares the kernel's error numbers themselves: it runs on the small stacks of idle connections, where errors.Is
+// is too deep.
 func (c *kernelConn) readStep(fd uintptr) bool {
 	r := &c.reading
 	if !r.woken {
 		r.woken = true
-		n, err := peek(int(fd))
-		switch {
-		case errors.Is(err, unix.EAGAIN):
+		switch n, errno := peek(fd); {
+		case errno == unix.EAGAIN:
 			return false
-		case err != nil:
-			r.err = c.opError("read", os.NewSyscallError("read", err))
+		case errno != 0:
+			r.err = c.opError("read", os.NewSyscallError("read", errno))
 			return true
 		case n == 0:
 			r.err = io.EOF
@@ -56,6 +57,11 @@ func (c *kernelConn) readStep(fd uintptr) bool {
 	if r.dst == nil {
 		r.dst = r.buffer()
 	}
+	return c.readNow(fd)
+}
+
+func (c *kernelConn) readNow(fd uintptr) bool {
+	r := &c.reading
 	n, err := ignoringEINTR(func() (int, error) { return unix.Read(int(fd), r.dst) })
 	switch {
 	case errors.Is(err, unix.EAGAIN): // woken for nothing, which is rare: wait on with the buffer in hand
@@ -72,16 +78,14 @@ func (c *kernelConn) readStep(fd uintptr) bool {
 
 // peek reports how many bytes can be read at once: 1 for any, 0 for the end of the stream. It is the bare system
 // call, since that of x/sys allocates room for a sender's address.
-func peek(fd int) (int, error) {
+func peek(fd uintptr) (int, unix.Errno) {
 	var b byte
-	return ignoringEINTR(func() (int, error) {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1,
-			unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
-		if errno != 0 {
-			return 0, errno
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
 		}
-		return int(n), nil
-	})
+	}
 }
 
 func ignoringEINTR(call func() (int, error)) (int, error) {
