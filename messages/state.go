@@ -210,6 +210,8 @@ type FindHost struct {
 	HostQuestion
 	// Preferred is PREFERED_SERVICE_NAMESPACE: its services win where nothing better decides. Empty prefers none.
 	Preferred string
+	// Keep says that the sender wants to keep the answer, and to hear HostsChanged when it may not hold any more.
+	Keep bool
 }
 
 // HostFound answers FindHost; Service is nil when no service that the client may see has any of the names.
@@ -221,7 +223,18 @@ type HostFound struct {
 	Wildcard bool
 	// Endpoints are those of a service without VIPs; the slice is frozen.
 	Endpoints []Endpoint
+	// Kept says that the answer holds until HostsChanged comes. What has endpoints does not: they come and go.
+	Kept bool
 }
+
+// HostsChanged says that answers to FindHost of earlier versions may not hold any more. It comes once; whoever wants to hear
+// of the next change asks again.
+type HostsChanged struct {
+	Version uint64
+}
+
+// AlwaysAdmitted says that there is at most one for each time that the receiver has asked.
+func (*HostsChanged) AlwaysAdmitted() {}
 
 // Questions to and answers of the policy store.
 

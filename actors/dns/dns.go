@@ -126,7 +126,7 @@ func (s *server) serve(ctx actor.Context, system *kit.System, o *serving, resolv
 	}
 	kit.Do(ctx, func() any {
 		defer o.running.Store(false)
-		o.serve(func(r *dnswire.Request) { system.Send(resolver, r) })
+		o.serve(func(a *dnswire.Asked) { system.Send(resolver, a) })
 		return &socketEnded{}
 	})
 }

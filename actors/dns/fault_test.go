@@ -38,16 +38,13 @@ func TestBroken(t *testing.T) {
 	t.Parallel()
 	for message, ways := range map[string]map[string]func(*fault.Faults){
 		"dns over ResolveName":                 faultsOver[messages.ResolveName](Role),
-		"dns-resolver over Request":            faultsOver[dnswire.Request](RoleResolver),
+		"dns-resolver over Asked":              faultsOver[dnswire.Asked](RoleResolver),
 		"dns-resolver over LocalWorkloadFound": faultsOver[messages.LocalWorkloadFound](RoleResolver),
 		"dns-resolver over HostFound":          faultsOver[messages.HostFound](RoleResolver),
 		"dns-resolver over forwarded":          faultsOver[forwarded](RoleResolver),
 		"dns-forwarder over forward":           faultsOver[forward](RoleForwarder),
 		"dns-forwarder over landed":            faultsOver[landed](RoleForwarder),
 	} {
-		if message == "dns-resolver over Request" {
-			delete(ways, "duplicate") // a request is the socket's, and used again: the socket hands it over once
-		}
 		for way, strike := range ways {
 			t.Run(message+"/"+way, func(t *testing.T) {
 				t.Parallel()
@@ -71,6 +68,27 @@ func TestBroken(t *testing.T) {
 				w.answeredInTheEnd("cart.ns1.", "10.0.0.9") // after whatever the last question broke
 			})
 		}
+	}
+}
+
+// TestAQuestionThatComesTwiceIsAnsweredOnce looks at the datagrams.
+func TestAQuestionThatComesTwiceIsAnsweredOnce(t *testing.T) {
+	faults := fault.New()
+	w := newFaultyWorld(t, faults)
+	w.know([]*messages.Workload{client()}, []*messages.Service{kube("ns1", "cart", "10.0.0.9"), kube("ns1", "pay", "10.0.0.8")})
+	fault.On[dnswire.Asked](faults, RoleResolver).Duplicate()
+	c := w.dial("udp")
+	buffer := make([]byte, 512)
+	for _, name := range []string{"cart.ns1.", "cart.ns1.", "pay.ns1.", "pay.ns1."} { // found, and known by then
+		w.send(c, name)
+		n, err := c.Read(buffer)
+		m := new(wire.Msg)
+		if err != nil || m.Unpack(buffer[:n]) != nil || m.Question[0].Name != name || len(m.Answer) != 1 {
+			t.Fatalf("%s: %v, %s", name, err, m)
+		}
+	}
+	if n := w.server.Counters.Repeated.Load(); n != 4 {
+		t.Errorf("%d repeated questions counted, want 4", n)
 	}
 }
 

@@ -32,12 +32,14 @@ type wireQuery struct {
 	request *dnswire.Request
 	entry   trace.DNSQuery
 	key     [1]dnswire.Key
+	// known is what it is known under.
+	known string
 }
 
-func newWireQuery(m *dnswire.Request) *wireQuery {
-	q := &wireQuery{request: m}
+// begin makes q the query of a request.
+func (q *wireQuery) begin(m *dnswire.Request) {
+	*q = wireQuery{request: m}
 	q.entry.Start, q.entry.Question, q.entry.Protocol = m.At, m, m.Protocol()
-	return q
 }
 
 func (q *wireQuery) log() *trace.DNSQuery { return &q.entry }
@@ -46,7 +48,7 @@ func (q *wireQuery) host() string {
 	if q.request == nil || !q.request.IsAddress() {
 		return ""
 	}
-	return q.request.Host
+	return q.request.Host()
 }
 
 func (q *wireQuery) keys() []dnswire.Key {
@@ -104,7 +106,7 @@ func (q *wireQuery) fail(_ actor.Context, r *resolver, f *messages.Failure) {
 
 // send tells of the query and answers it.
 func (q *wireQuery) send(r *resolver, message []byte) {
-	r.config.Telemetry.DNSAnswered(&q.entry, r.series.requests(r, q))
+	r.config.Telemetry.DNSAnswered(&q.entry, r.series.of(r.config.Telemetry, q))
 	request := q.request
 	q.request, q.entry.Question = nil, nil
 	request.Send(message)
@@ -132,20 +134,4 @@ func rcode(f *messages.Failure) int {
 		return said.Rcode & 15
 	}
 	return wire.RcodeServerFailure
-}
-
-// series binds the counter of requests once for as long as questions are alike.
-type series struct {
-	local    *messages.Workload
-	kind     uint16
-	counter  *trace.Counter
-	protocol string
-}
-
-func (s *series) requests(r *resolver, q *wireQuery) *trace.Counter {
-	if s.counter == nil || s.local != q.entry.Local || s.kind != q.request.Type || s.protocol != q.entry.Protocol {
-		s.local, s.kind, s.protocol = q.entry.Local, q.request.Type, q.entry.Protocol
-		s.counter = r.config.Telemetry.DNSRequests(&q.entry)
-	}
-	return s.counter
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/troupe-mesh/troupe/transport/dnswire"
 )
 
-// resolver answers the questions of one socket.
+// resolver answers the questions of one socket. One that it was asked a moment ago it answers by what it was told then.
 //
 //	state       message               next
-//	–           Request               who asks: asks the workload store
+//	–           Asked                 who asks: asks the workload store
 //	who asks    LocalWorkloadFound    which service: asks the service store; or upstream; or answered
 //	service     HostFound             answered; or upstream: asks the forwarder
 //	upstream    forwarded             answered
@@ -27,8 +27,12 @@ type resolver struct {
 	queries          map[uint64]query
 	client           messages.HostQuestion // without a name: as the pod means all names
 	watch            domainWatch
-	addrs            []netip.Addr // scratch
+	known            known
 	series           series
+	// Scratch:
+	addrs []netip.Addr
+	key   []byte
+	quick wireQuery
 }
 
 func resolverSpec(c *Config, forwarder *actor.PID) kit.Spec {
@@ -46,20 +50,24 @@ func resolverSpec(c *Config, forwarder *actor.PID) kit.Spec {
 // Receive takes questions and the answers of those who are asked about them.
 func (r *resolver) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case *dnswire.Request:
-		r.request(ctx, m)
+	case *dnswire.Asked:
+		r.asked(ctx, m)
 	case *messages.ResolveName:
 		r.resolveName(ctx, m)
 	case *messages.LocalWorkloadFound:
 		r.localWorkloadFound(ctx, m)
 	case *messages.HostFound:
 		r.hostFound(ctx, m)
+	case *messages.HostsChanged:
+		r.known.hostsChanged(m)
 	case *forwarded:
 		r.forwarded(ctx, m)
 	case *messages.Refused:
 		r.refused(ctx, m)
 	case *kit.TooLate:
 		r.tooLate(ctx, m)
+	case *forgetKnown:
+		r.known.end()
 	case *messages.Drain, *actor.Stopping, *actor.Restarting:
 		r.abandon(ctx)
 	case *actor.Started:
@@ -68,7 +76,44 @@ func (r *resolver) Receive(ctx actor.Context) {
 	}
 }
 
-func (r *resolver) request(ctx actor.Context, m *dnswire.Request) { r.begin(ctx, newWireQuery(m)) }
+// asked answers a question by what is known, or begins to find out. A message that comes twice is one question.
+func (r *resolver) asked(ctx actor.Context, a *dnswire.Asked) {
+	m := a.Take()
+	if m == nil {
+		return
+	}
+	r.key = m.AppendKey(r.key[:0])
+	if n := r.known.get(r.key, m.At); n != nil {
+		r.answerKnown(ctx, m, n)
+		return
+	}
+	q := &wireQuery{}
+	q.begin(m)
+	q.known = string(r.key)
+	r.begin(ctx, q)
+}
+
+// answerKnown answers by what is known; only what name servers say may have to be asked for.
+func (r *resolver) answerKnown(ctx actor.Context, m *dnswire.Request, n *knownName) {
+	q := &r.quick
+	q.begin(m)
+	q.entry.Local, q.entry.Asked = n.local, n.meant
+	switch age := m.At.Sub(n.from); {
+	case n.found != nil && n.found.Service != nil:
+		q.entry.Service = n.found.Service
+		q.found(ctx, r, n.found)
+	case n.reply != nil && age < n.reply.TTL:
+		r.config.Limits.Hits.Add(1)
+		q.entry.Forwarded, q.entry.Cached, q.entry.Server = true, true, n.reply.Server
+		q.entry.ForwardedAt, q.entry.Answered = m.At, m.At
+		q.forwarded(ctx, r, &forwarded{reply: n.reply, age: age, cached: true})
+	default:
+		slow := *q
+		slow.known = string(r.key)
+		r.forward(ctx, &slow)
+	}
+	r.quick = wireQuery{}
+}
 
 // begin asks who asks.
 func (r *resolver) begin(ctx actor.Context, q query) {
@@ -107,6 +152,7 @@ func (r *resolver) localWorkloadFound(ctx actor.Context, m *messages.LocalWorklo
 	q.log().Local = m.Workload
 	host := q.host()
 	if host == "" {
+		r.learn(ctx, q, nil)
 		r.forward(ctx, q)
 		return
 	}
@@ -114,8 +160,19 @@ func (r *resolver) localWorkloadFound(ctx actor.Context, m *messages.LocalWorklo
 	r.queries[question.ID] = q
 	q.log().Asked = r.meant(host, m.Workload.Namespace)
 	ctx.Request(r.config.Services, &messages.FindHost{
-		Question: question, Preferred: r.config.Preferred, HostQuestion: q.log().Asked,
+		Question: question, Preferred: r.config.Preferred, HostQuestion: q.log().Asked, Keep: true,
 	})
+}
+
+// learn remembers what a question came to in the mesh; nil is that it is no business of the mesh's.
+func (r *resolver) learn(ctx actor.Context, q query, found *messages.HostFound) {
+	w, ok := q.(*wireQuery)
+	if !ok {
+		return
+	}
+	if r.known.put(w.known, &knownName{local: w.entry.Local, meant: w.entry.Asked, found: found}, time.Now()) {
+		kit.After(ctx, knownFor, &forgetKnown{})
+	}
 }
 
 // meant is a host name as a client of a namespace means it. The namespace hardly ever changes: it is the pod's.
@@ -137,6 +194,7 @@ func (r *resolver) hostFound(ctx actor.Context, m *messages.HostFound) {
 	if seen := r.watch.see(q.host(), r.config.Domain); seen != "" {
 		r.config.Log.DNSDomainUnused(r.config.Domain, seen)
 	}
+	r.learn(ctx, q, m)
 	if m.Service == nil {
 		r.forward(ctx, q)
 		return
@@ -168,6 +226,9 @@ func (r *resolver) forwarded(ctx actor.Context, m *forwarded) {
 		return
 	}
 	l.Server = m.reply.Server
+	if w, ok := q.(*wireQuery); ok {
+		r.known.putReply(w.known, m, l.Answered)
+	}
 	q.forwarded(ctx, r, m)
 }
 

@@ -18,16 +18,19 @@ type services struct {
 	endpointsOwed bool
 	// endpointsComing says that a full delivery of them has begun.
 	endpointsComing bool
+	keepers         hostKeepers
 }
 
 // ServiceStore declares the service store: the only owner of services and their endpoints.
 func ServiceStore(cfg Config) kit.Spec {
+	keepers := hostKeepers{}
 	return spec(RoleServices, cfg, func(cfg Config, h *history) actor.Actor {
 		return &services{
 			keeper:    newKeeper(RoleServices, cfg),
 			history:   h,
 			table:     NewServiceTable(cfg.Random),
 			workloads: cfg.Workloads,
+			keepers:   keepers,
 		}
 	})
 }
@@ -50,13 +53,15 @@ func (s *services) Receive(ctx actor.Context) {
 	case *messages.FindHostname:
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindHostname)
 	case *messages.FindHost:
-		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindHost)
+		s.findHost(ctx, m)
 	case *messages.IsGatewayOf:
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).IsGatewayOf)
 	case *messages.FindInbound:
 		reply(&s.keeper, ctx, s.table, &m.Question, m, (*ServiceTable).FindInbound)
 	case *messages.DumpState:
 		ctx.Respond(s.table.DumpState(m))
+	case *actor.Terminated:
+		delete(s.keepers, m.Who.Id)
 	case *stillLost:
 		s.stillLost(ctx)
 	case *overdue:
@@ -73,12 +78,14 @@ func (s *services) start(ctx actor.Context) {
 		s.endpointsOwed = true
 		s.tellLost(ctx, s.workloads)
 	}
+	s.hostsChanged(ctx)
 }
 
 func (s *services) updateServices(ctx actor.Context, u *messages.UpdateServices) {
 	s.table.ApplyServices(u)
 	s.servicesKnown = s.servicesKnown || s.delivered(u.Reset, u.More)
 	s.complete(ctx)
+	s.hostsChanged(ctx)
 	s.history.applied(ctx, u.Delivery, s.table.Version())
 }
 

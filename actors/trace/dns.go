@@ -62,9 +62,17 @@ type DNSQuery struct {
 	Failure *messages.Failure
 }
 
-// DNSRequests is the counter of queries like q; it may be kept.
-func (t *Telemetry) DNSRequests(q *DNSQuery) *Counter {
-	return t.metrics.DNSRequests.With(q.labels()...)
+// DNSSeries are the metrics of queries that are alike: of one type, by one protocol, from one workload. They are one actor's.
+type DNSSeries struct {
+	labels                      []string
+	requests, forwarded, failed *Counter
+	took                        *Histogram
+}
+
+// DNSSeries are the metrics of queries like q.
+func (t *Telemetry) DNSSeries(q *DNSQuery) *DNSSeries {
+	labels := q.labels()
+	return &DNSSeries{labels: labels, requests: t.metrics.DNSRequests.With(labels...)}
 }
 
 func (q *DNSQuery) labels() []string {
@@ -75,25 +83,32 @@ func (q *DNSQuery) labels() []string {
 	return []string{q.Question.TypeName(), q.Protocol, service, revision}
 }
 
-// DNSAnswered tells of a query, which is about to be answered: counters, the query log and, where it is kept, its trace.
-// requests is what DNSRequests returned for one like it.
-func (t *Telemetry) DNSAnswered(q *DNSQuery, requests *Counter) {
-	requests.Add(1)
+// DNSAnswered tells of a query, which is about to be answered: metrics, the query log and, where it is kept, its trace.
+// series is what DNSSeries returned for one like it.
+func (t *Telemetry) DNSAnswered(q *DNSQuery, series *DNSSeries) {
+	series.requests.Add(1)
 	if q.Forwarded {
-		t.countForwarded(q)
+		t.countForwarded(q, series)
 	}
 	t.logQuery(q)
 	t.traceQuery(q)
 }
 
-// countForwarded counts like the reference: an answer that there is none is a failure too.
-func (t *Telemetry) countForwarded(q *DNSQuery) {
-	labels := q.labels()
-	t.metrics.DNSUpstreamRequests.With(labels...).Add(1)
-	if q.Result == DNSForwardFailed {
-		t.metrics.DNSUpstreamFailures.With(labels...).Add(1)
+// countForwarded counts like the reference: an answer that there is none is a failure too. What has no sample yet is not
+// made: it would be written.
+func (t *Telemetry) countForwarded(q *DNSQuery, s *DNSSeries) {
+	if s.forwarded == nil {
+		s.forwarded = t.metrics.DNSUpstreamRequests.With(s.labels...)
+		s.took = t.metrics.DNSUpstreamDuration.With(s.labels...)
 	}
-	t.metrics.DNSUpstreamDuration.With(labels...).Observe(q.Answered.Sub(q.ForwardedAt))
+	s.forwarded.Add(1)
+	if q.Result == DNSForwardFailed {
+		if s.failed == nil {
+			s.failed = t.metrics.DNSUpstreamFailures.With(s.labels...)
+		}
+		s.failed.Add(1)
+	}
+	s.took.Observe(q.Answered.Sub(q.ForwardedAt))
 }
 
 // logQuery writes the line of a query (spec/ops.md §7.5). Without its workload there is none.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +30,7 @@ const readyLimit = 20 * time.Second
 type contender struct {
 	name string
 	addr netip.AddrPort
+	pid  int
 }
 
 // start starts the contenders and waits until they answer. The first is what is measured, the second what it is compared with.
@@ -62,7 +64,7 @@ func start() (all []contender, stop func(), err error) {
 		}
 		running = append(running, c)
 	}
-	all = []contender{{"troupe", troupeAddr}, {"dnsmasq", dnsmasqAddr}}
+	all = []contender{{"troupe", troupeAddr, running[0].Process.Pid}, {"dnsmasq", dnsmasqAddr, running[1].Process.Pid}}
 	for _, c := range all {
 		for _, k := range kinds {
 			if err := await(c.addr, fmt.Sprintf(k.format, 0)); err != nil {
@@ -149,10 +151,37 @@ func troupe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	profile, err := profiled()
+	if err != nil {
+		return err
+	}
 	<-ctx.Done()
+	profile()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyLimit)
 	defer cancel()
 	return p.Shutdown(end)
+}
+
+// profileEnv names the file that a CPU profile of Troupe goes to.
+const profileEnv = "TROUPE_DNSBENCH_PROFILE"
+
+// profiled begins a CPU profile, if one is wanted; what it returns ends it.
+func profiled() (end func(), err error) {
+	name := os.Getenv(profileEnv)
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
 }
 
 // errorsOnly is a log that nobody reads.

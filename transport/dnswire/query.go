@@ -66,13 +66,10 @@ type Query struct {
 	flags uint16
 	// Type and Class are the question's.
 	Type, Class uint16
-	// Host is the question's name in the form of messages.CanonicalHost; empty when it is no host name, because it is the
-	// root or has labels with dots, controls or escapes.
-	Host string
 	// question is the question section, byte for byte; nil where there is not exactly one question.
 	question []byte
-	// mixed says that its name has upper-case letters.
-	mixed bool
+	// mixed says that its name has upper-case letters, plain that it has only what host names have.
+	mixed, plain bool
 	// EDNS says that there was an OPT record; DO, payload and version are what it said.
 	EDNS, DO bool
 	payload  uint16
@@ -156,7 +153,7 @@ func (q *Query) WantsIPv6() bool { return q.Type == dns.TypeAAAA }
 func ParseQuery(packet []byte, q *Query) Verdict {
 	v := q.parse(packet)
 	if v != VerdictAnswer {
-		q.question, q.EDNS = nil, false
+		q.question, q.EDNS, q.plain = nil, false, false
 	}
 	return v
 }
@@ -223,28 +220,53 @@ func (q *Query) readRecords(packet []byte, at, others, additional int) bool {
 // readName looks at the labels of the question's name. It is false where the name points elsewhere: there is nothing that
 // a question could point to.
 func (q *Query) readName() bool {
-	var room [maxName]byte
-	host, plain := room[:0], true
 	name := q.name()
+	q.plain = true
 	for at := 0; name[at] != 0; {
 		size := int(name[at])
 		if size >= 0xc0 {
 			return false
 		}
-		if len(host) > 0 {
-			host = append(host, '.')
-		}
 		for _, c := range name[at+1 : at+1+size] {
 			q.mixed = q.mixed || isUpper(c)
-			plain = plain && (c >= 0x80 || isLetter(c|0x20) || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '*')
-			host = append(host, lower(c))
+			q.plain = q.plain && (c >= 0x80 || isLetter(c|0x20) || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '*')
 		}
 		at += 1 + size
 	}
-	if plain {
-		q.Host = messages.CanonicalHost(string(host))
-	}
 	return true
+}
+
+// Host is the question's name in the form of messages.CanonicalHost; empty when it is no host name, because it is the root
+// or has labels with dots, controls or escapes.
+func (q *Query) Host() string {
+	if !q.plain {
+		return ""
+	}
+	var room [maxName]byte
+	host := room[:0]
+	for name := q.name(); name[0] != 0; {
+		if len(host) > 0 {
+			host = append(host, '.')
+		}
+		end := 1 + int(name[0])
+		host = appendLower(host, name[1:end])
+		name = name[end:]
+	}
+	return messages.CanonicalHost(string(host))
+}
+
+// AppendKey appends what the question has in common with those that have the same answer, whoever asks and however.
+func (q *Query) AppendKey(b []byte) []byte {
+	b = appendLower(b, q.name())
+	b = append(b, q.question[len(q.question)-4:]...)
+	bits := byte(0)
+	if q.DO {
+		bits |= 1
+	}
+	if q.flags&flagCD != 0 {
+		bits |= 2
+	}
+	return append(b, bits)
 }
 
 func isUpper(c byte) bool  { return 'A' <= c && c <= 'Z' }

@@ -55,7 +55,7 @@ func TestParseQuery(t *testing.T) {
 	} {
 		packet := ask(t, test.name, dns.TypeAAAA)
 		q := parse(t, packet)
-		if q.Host != test.host || q.mixed != test.mixed || q.Type != dns.TypeAAAA || q.Class != dns.ClassINET {
+		if q.Host() != test.host || q.mixed != test.mixed || q.Type != dns.TypeAAAA || q.Class != dns.ClassINET {
 			t.Errorf("%s: %+v", test.name, q)
 		}
 		if want := strings.ToLower(test.name); q.Domain() != want {
@@ -163,8 +163,8 @@ func FuzzParseQuery(f *testing.F) {
 				t.Errorf("EDNS %v %v %d, miekg %v", q.EDNS, q.DO, q.payload, opt)
 			}
 		}
-		if q.Host != "" && messages.CanonicalHost(q.Host) != q.Host {
-			t.Errorf("host %q is not canonical", q.Host)
+		if q.Host() != "" && messages.CanonicalHost(q.Host()) != q.Host() {
+			t.Errorf("host %q is not canonical", q.Host())
 		}
 		if k, ok := QuestionKey(q.Domain(), q.Type); !ok || k.name != q.Key().name {
 			t.Errorf("key %q of %q, of its text %q", q.Key().name, q.Domain(), k.name)

@@ -24,7 +24,8 @@ type echo struct {
 	asked  chan struct{} // told of each that is held
 }
 
-func (e *echo) handle(r *Request) {
+func (e *echo) handle(a *Asked) {
+	r := a.Take()
 	answer := func() {
 		out, _ := AppendAnswer(r.Room(), &r.Query, Answer{Addrs: addrs("10.0.0.1"), TTL: 30}, r.UDP)
 		r.Send(out)
@@ -85,9 +86,105 @@ func TestServeUDP(t *testing.T) {
 	}
 	_ = l.EndReading()
 	served.Wait()
-	if err := l.TrySend([]byte("x"), l.Addr()); !errors.Is(err, net.ErrClosed) {
+	one := socket.NewBatch(1)
+	one.Add([]byte("x"), l.Addr())
+	if _, err := l.TrySend(one); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the socket is still open: %v", err)
 	}
+}
+
+// TestAQuestionIsAnsweredOnce hands each question over several times, answers it again and fails it, all in vain.
+func TestAQuestionIsAnsweredOnce(t *testing.T) {
+	e, l := newEcho(), listenUDP(t)
+	var late []*Request
+	handle := func(a *Asked) {
+		again := *a
+		r := a.Take()
+		for range 3 {
+			out, _ := AppendAnswer(r.Room(), &r.Query, Answer{Addrs: addrs("10.0.0.1"), TTL: 30}, r.UDP)
+			r.Send(out)
+			if again.Take() != nil {
+				t.Error("taken twice")
+			}
+			again.Undeliver()
+			r.Fail(dns.RcodeRefused)
+		}
+		late = append(late, r)
+		for _, old := range late {
+			old.Send([]byte("late"))
+		}
+	}
+	var served sync.WaitGroup
+	served.Go(func() { e.server.ServeUDP(l, handle, func(err error) { t.Error(err) }) })
+	c := dialUDP(t, l.Addr())
+	buffer := make([]byte, 4096)
+	for range 100 {
+		if _, err := c.Write(ask(t, "a.", dns.TypeA)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(buffer); err != nil || len(unpack(t, buffer[:n]).Answer) != 1 {
+			t.Fatalf("read %x, %v", buffer[:n], err)
+		}
+	}
+	_ = l.EndReading()
+	served.Wait()
+	if n := e.server.Counters.Repeated.Load(); n != 300 {
+		t.Errorf("%d repeated questions counted", n)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if n, err := c.Read(buffer); err == nil {
+		t.Errorf("one more answer: %x", buffer[:n])
+	}
+}
+
+// TestBurst asks many questions at once, of which some are answered later, by others.
+func TestBurst(t *testing.T) {
+	e, l := newEcho(), listenUDP(t)
+	var later sync.WaitGroup
+	handle := func(a *Asked) {
+		if r := a.Take(); r.ID%3 == 0 {
+			later.Go(func() { r.Fail(dns.RcodeRefused) })
+		} else {
+			r.Fail(dns.RcodeNameError)
+		}
+	}
+	var served sync.WaitGroup
+	served.Go(func() { e.server.ServeUDP(l, handle, func(err error) { t.Error(err) }) })
+	c := dialUDP(t, l.Addr())
+	const burst = 3*maxBatch + 5
+	seen := map[uint16]int{}
+	buffer := make([]byte, 4096)
+	for range 20 {
+		for id := range uint16(burst) {
+			packet := ask(t, "a.", dns.TypeA, func(m *dns.Msg) { m.Id = id })
+			if _, err := c.Write(packet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range burst {
+			n, err := c.Read(buffer)
+			if err != nil {
+				t.Fatalf("after %d answers: %v", len(seen), err)
+			}
+			m := unpack(t, buffer[:n])
+			want := dns.RcodeNameError
+			if m.Id%3 == 0 {
+				want = dns.RcodeRefused
+			}
+			if m.Rcode != want {
+				t.Fatalf("answered %s", m)
+			}
+			seen[m.Id]++
+		}
+	}
+	for id, n := range seen {
+		if n != 20 || id >= burst {
+			t.Errorf("question %d is answered %d times", id, n)
+		}
+	}
+	_ = l.EndReading()
+	served.Wait()
+	later.Wait()
 }
 
 func TestUDPAnswersAreWaitedFor(t *testing.T) {
@@ -96,7 +193,7 @@ func TestUDPAnswersAreWaitedFor(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		e.server.ServeUDP(l, func(r *Request) { e.handle(r); _ = l.EndReading() }, func(err error) { t.Error(err) })
+		e.server.ServeUDP(l, func(a *Asked) { e.handle(a); _ = l.EndReading() }, func(err error) { t.Error(err) })
 	}()
 	c := dialUDP(t, l.Addr())
 	if _, err := c.Write(ask(t, "a.", dns.TypeA)); err != nil {

@@ -94,8 +94,8 @@ func (s *streams) serve(c net.Conn, peer netip.AddrPort) {
 		if err != nil {
 			return
 		}
-		r := &Request{server: s.server, packet: packet, Peer: peer, At: time.Now(), sent: make(chan []byte, 1)}
-		s.server.handle(r, s.handle)
+		r := &Request{server: s.server, Peer: peer, At: time.Now(), sent: make(chan []byte, 1)}
+		s.server.handle(r, packet, s.handle)
 		timer.Reset(answerLimit)
 		select {
 		case answer := <-r.sent:

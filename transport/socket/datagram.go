@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packetListener is a datagram socket of the kernel. It makes the bare system calls, since those of x/sys allocate room
-// for every address.
+// packetListener is a datagram socket of the kernel. It makes the bare system calls for many datagrams at once, which x/sys
+// lacks.
 type packetListener struct {
 	udp     *net.UDPConn
 	raw     syscall.RawConn
@@ -41,98 +41,91 @@ func (l *packetListener) Close() error { return l.udp.Close() }
 
 // packetReader is the state of one goroutine's reads.
 type packetReader struct {
-	raw    syscall.RawConn
-	step   func(fd uintptr) bool
-	take   func() []byte
-	give   func([]byte)
-	n      int
-	err    error
-	sender unix.RawSockaddrInet6 // IPv4 addresses fit too
+	raw  syscall.RawConn
+	step func(fd uintptr) bool
+	take func() *Batch
+	give func(*Batch)
+	n    int
+	err  error
 }
 
 // Read implements PacketReader.
-func (r *packetReader) Read(take func() []byte, give func([]byte)) (int, netip.AddrPort, error) {
+func (r *packetReader) Read(take func() *Batch, give func(*Batch)) (int, error) {
 	r.take, r.give, r.n, r.err = take, give, 0, nil
 	err := r.raw.Read(r.step)
 	r.take, r.give = nil, nil
 	switch {
 	case err != nil:
-		return 0, netip.AddrPort{}, err
+		return 0, err
 	case r.err != nil:
-		return 0, netip.AddrPort{}, os.NewSyscallError("recvfrom", r.err)
+		return 0, os.NewSyscallError("recvmmsg", r.err)
 	}
-	return r.n, addrOf(&r.sender), nil
+	return r.n, nil
 }
 
 func (r *packetReader) read(fd uintptr) bool {
-	buffer := r.take()
-	n, err := ignoringEINTR(func() (int, error) {
-		size := uint32(unsafe.Sizeof(r.sender))
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&r.sender)), uintptr(unsafe.Pointer(&size)))
-		if errno != 0 {
-			return 0, errno
-		}
-		return int(n), nil
-	})
-	if err != nil {
-		r.give(buffer)
-		if errors.Is(err, unix.EAGAIN) {
-			return false
-		}
-		r.err = err
+	b := r.take()
+	r.n, r.err = b.call(unix.SYS_RECVMMSG, fd, 0)
+	if r.err == nil {
 		return true
 	}
-	r.n = n
+	r.give(b)
+	if errors.Is(r.err, unix.EAGAIN) {
+		r.err = nil
+		return false
+	}
 	return true
 }
 
 // packetSend is the state of one send.
 type packetSend struct {
 	step func(fd uintptr) bool
-	p    []byte
-	to   unix.RawSockaddrInet6
-	size uintptr
+	b    *Batch
+	lost int
 	err  error
 }
 
 // TrySend implements PacketListener.
-func (l *packetListener) TrySend(p []byte, to netip.AddrPort) error {
+func (l *packetListener) TrySend(b *Batch) (lost int, err error) {
 	s, ok := l.sending.Get().(*packetSend)
 	if !ok {
 		s = new(packetSend)
 		s.step = s.send
 	}
-	s.p, s.size, s.err = p, putAddr(&s.to, to), nil
-	err := l.raw.Write(s.step)
-	sent := s.err
-	s.p, s.err = nil, nil
+	s.b, s.lost, s.err = b, 0, nil
+	closed := l.raw.Write(s.step)
+	lost, err = s.lost, s.err
+	s.b, s.err = nil, nil
 	l.sending.Put(s)
 	switch {
+	case closed != nil:
+		return b.n, closed
+	case errors.Is(err, unix.EAGAIN):
+		return lost, ErrWouldBlock
 	case err != nil:
-		return err
-	case errors.Is(sent, unix.EAGAIN):
-		return ErrWouldBlock
-	case sent != nil:
-		return os.NewSyscallError("sendto", sent)
+		return lost, os.NewSyscallError("sendmmsg", err)
 	}
-	return nil
+	return lost, nil
 }
 
-// send always says that it is done: it never lets the poller wait.
+// send always says that it is done: it never lets the poller wait. A datagram that can't be sent is left out.
 func (s *packetSend) send(fd uintptr) bool {
-	var first *byte
-	if len(s.p) > 0 {
-		first = &s.p[0]
-	}
-	_, s.err = ignoringEINTR(func() (int, error) {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(first)), uintptr(len(s.p)),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&s.to)), s.size)
-		if errno != 0 {
-			return 0, errno
+	for first := 0; first < s.b.n; {
+		n, err := s.b.call(unix.SYS_SENDMMSG, fd, first)
+		first += n
+		if err == nil {
+			continue
 		}
-		return int(n), nil
-	})
+		if s.err == nil {
+			s.err = err
+		}
+		if errors.Is(err, unix.EAGAIN) {
+			s.lost += s.b.n - first
+			return true
+		}
+		s.lost++
+		first++
+	}
 	return true
 }
 

@@ -22,8 +22,9 @@ type PacketNetwork interface {
 type PacketListener interface {
 	// Reader makes what one goroutine reads with; several may.
 	Reader() PacketReader
-	// TrySend sends a datagram, or returns an error at once: ErrWouldBlock when the socket's buffer is full.
-	TrySend(p []byte, to netip.AddrPort) error
+	// TrySend sends the datagrams of a batch, in order. It returns at once: how many of them are lost, and why the first is,
+	// which is ErrWouldBlock when the socket's buffer is full.
+	TrySend(b *Batch) (lost int, err error)
 	// EndReading ends all present and later reads with os.ErrDeadlineExceeded; sending goes on.
 	EndReading() error
 	// Addr is the bound address.
@@ -34,9 +35,10 @@ type PacketListener interface {
 
 // PacketReader takes datagrams, for one goroutine.
 type PacketReader interface {
-	// Read waits for a datagram and returns its length and its sender, which is canonical. It calls take for a place to put
-	// it, and give, where nothing was put there: nothing is held while it waits. What does not fit is lost.
-	Read(take func() []byte, give func([]byte)) (n int, from netip.AddrPort, err error)
+	// Read waits for datagrams and returns how many it has read: those that are there, as many as there is room for. It calls
+	// take for a batch with room, and give with that batch where nothing was put there: nothing is held while it waits. What
+	// does not fit its place is lost.
+	Read(take func() *Batch, give func(*Batch)) (n int, err error)
 }
 
 var _ PacketNetwork = (*kernel)(nil)

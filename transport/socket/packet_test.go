@@ -36,17 +36,38 @@ func TestPackets(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = c.Close() }()
-			if _, err := c.Write([]byte("question")); err != nil {
-				t.Fatal(err)
+			for _, text := range []string{"question", "another"} {
+				if _, err := c.Write([]byte(text)); err != nil {
+					t.Fatal(err)
+				}
 			}
-			buffer, held := make([]byte, 512), 0
-			n, from, err := l.Reader().Read(func() []byte { held++; return buffer }, func([]byte) { held-- })
-			if err != nil || string(buffer[:n]) != "question" || from != LocalAddrPort(c) || held != 1 {
-				t.Fatalf("read %q from %s, %v, %d buffers held; want the question from %s", buffer[:n], from, err, held, LocalAddrPort(c))
+			buffers, held := [3][512]byte{}, 0
+			take := func() *Batch {
+				held++
+				b := NewBatch(len(buffers))
+				for i := range buffers {
+					b.AddRoom(buffers[i][:])
+				}
+				return b
 			}
-			if err := l.TrySend([]byte("answer"), from); err != nil {
-				t.Fatal(err)
+			var batch *Batch
+			r := l.Reader()
+			n, err := r.Read(func() *Batch { batch = take(); return batch }, func(*Batch) { held-- })
+			if err != nil || n != 2 || held != 1 {
+				t.Fatalf("read %d, %v, %d batches held; want both datagrams", n, err, held)
 			}
+			for i, want := range []string{"question", "another"} {
+				if size, from := batch.Read(i); string(buffers[i][:size]) != want || from != LocalAddrPort(c) {
+					t.Errorf("read %q from %s, want %q from %s", buffers[i][:size], from, want, LocalAddrPort(c))
+				}
+			}
+			answers := NewBatch(2)
+			answers.Add(make([]byte, 65536), LocalAddrPort(c)) // no datagram is that long
+			answers.Add([]byte("answer"), LocalAddrPort(c))
+			if lost, err := l.TrySend(answers); lost != 1 || !errors.Is(err, syscall.EMSGSIZE) {
+				t.Fatalf("%d datagrams lost, %v; want the one that is too long", lost, err)
+			}
+			buffer := buffers[0][:]
 			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 			if n, err = c.Read(buffer); err != nil || string(buffer[:n]) != "answer" {
 				t.Errorf("read %q, %v", buffer[:n], err)
@@ -61,11 +82,14 @@ func TestPacketReadingEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended, held := make(chan error), 0
-	buffer := make([]byte, 16)
+	batch := NewBatch(1)
+	batch.AddRoom(make([]byte, 16))
 	read := func() {
-		_, _, err := l.Reader().Read(func() []byte { held++; return buffer }, func([]byte) { held-- })
+		_, err := l.Reader().Read(func() *Batch { held++; return batch }, func(*Batch) { held-- })
 		ended <- err
 	}
+	one := NewBatch(1)
+	one.Add([]byte("still"), l.Addr())
 	go read()
 	if err := l.EndReading(); err != nil {
 		t.Fatal(err)
@@ -73,8 +97,8 @@ func TestPacketReadingEnds(t *testing.T) {
 	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) || held != 0 {
 		t.Errorf("the read ended with %v, %d buffers held", err, held)
 	}
-	if err := l.TrySend([]byte("still"), l.Addr()); err != nil {
-		t.Error(err)
+	if lost, err := l.TrySend(one); lost != 0 || err != nil {
+		t.Errorf("%d lost, %v", lost, err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -83,8 +107,8 @@ func TestPacketReadingEnds(t *testing.T) {
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the read of a closed socket ended with %v", err)
 	}
-	if err := l.TrySend([]byte("late"), l.Addr()); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("sending on a closed socket: %v", err)
+	if lost, err := l.TrySend(one); lost != 1 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("sending on a closed socket: %d lost, %v", lost, err)
 	}
 }
 
@@ -106,17 +130,42 @@ func TestPacketsDoNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	buffer, r := make([]byte, 16), l.Reader()
-	take, give := func() []byte { return buffer }, func([]byte) {}
+	const size = 4
+	r, in, out := l.Reader(), NewBatch(size), NewBatch(size)
+	var buffers [size][16]byte
+	x := []byte("x")
+	take, give := func() *Batch { return in }, func(*Batch) {}
 	n := testing.AllocsPerRun(200, func() {
-		if err := l.TrySend([]byte("x"), l.Addr()); err != nil {
-			t.Fatal(err)
+		in.Clear()
+		out.Clear()
+		for i := range buffers {
+			in.AddRoom(buffers[i][:])
+			out.Add(x, l.Addr())
 		}
-		if _, _, err := r.Read(take, give); err != nil {
-			t.Fatal(err)
+		if lost, err := l.TrySend(out); err != nil || lost != 0 || !out.Full() {
+			t.Fatal(lost, err)
+		}
+		if n, err := r.Read(take, give); err != nil || n != size {
+			t.Fatal(n, err)
 		}
 	})
-	if n > 1 {
+	if n != 0 {
 		t.Errorf("%v allocations to send and to read", n)
+	}
+}
+
+// TestBatchHoldsNothing makes sure that a batch keeps nobody's bytes.
+func TestBatchHoldsNothing(t *testing.T) {
+	b := NewBatch(2)
+	b.Add([]byte("x"), netip.MustParseAddrPort("127.0.0.1:1"))
+	b.AddRoom(make([]byte, 8))
+	b.Clear()
+	for i := range b.vectors {
+		if b.vectors[i].Base != nil {
+			t.Errorf("place %d is held", i)
+		}
+	}
+	if b.Len() != 0 || b.Full() {
+		t.Errorf("%d datagrams are left", b.Len())
 	}
 }
