@@ -167,6 +167,7 @@ func (p *Proxy) watchNames() {
 				tell("malformed", c.Malformed.Load())
 				tell("connection_refused", c.Refused.Load())
 				tell("not_sent", c.NotSent.Load())
+				tell("repeated", c.Repeated.Load())
 				tell("upstream_mismatch", c.Mismatched.Load())
 			},
 		},

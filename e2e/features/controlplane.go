@@ -129,6 +129,6 @@ var controlPlane = []Row{
 	{125, "waypoint-loop-guard", "actors/state.TestIsGatewayOf e2e/oracle.TestOutboundAgrees", ""},
 	{126, "no-tls-resumption", "transport/mtls.TestNothingResumes transport/mtls.TestChecksRunOnResumption", ""},
 	{127, "crl-keep-last", "transport/mtls.TestReloadKeepsWhatItHas transport/mtls.TestMissingFile transport/mtls.TestUnusableFileAtStart e2e/bubble.TestRevocationFileComesAndGoes transport/mtls.TestCheckRevocation", ""},
-	{128, "dns-question-echo", "transport/dnswire.TestAppendAnswer transport/dnswire.TestReplies", ""},
+	{128, "dns-question-echo", "actors/dns.TestTheQuestionIsEchoed transport/dnswire.TestAppendAnswer transport/dnswire.TestReplies", ""},
 	{129, "dump-redaction", "bootstrap/config.TestDumpForms bootstrap/config.TestDumpHasEveryKey", ""},
 }
