@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/troupe-mesh/troupe/actors/admin"
+	"github.com/troupe-mesh/troupe/actors/discovery"
 	"github.com/troupe-mesh/troupe/actors/flow"
 	"github.com/troupe-mesh/troupe/actors/identity"
 	"github.com/troupe-mesh/troupe/actors/kit"
@@ -78,11 +79,17 @@ func (w *World) StartWith(name string, o Options) *Node {
 		revocations = o.Lists.config()
 		revocations.Log = n.logs.Scope("ztunnel::tls::crl")
 	}
+	local, control := mesh.State(), (*discovery.Control)(nil)
+	if o.Plane != nil {
+		local, control = discovery.State{}, o.Plane.Control()
+		control.Log = n.logs.Scope("ztunnel::xds::client")
+	}
 	var err error
 	n.Node, err = node.Start(node.Config{
 		System:      n.System,
 		State:       state.Config{Resolver: o.resolver(), Random: source(o, drawsEndpoints)},
-		Local:       mesh.State(),
+		Local:       local,
+		Control:     control,
 		Source:      o.Source,
 		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
 		Pod:         n.podConfig(o, n.name, n.Host),

@@ -135,6 +135,8 @@ type Options struct {
 	Chance func() float64
 	// Source, where set, is asked for the state at each delivery to a store, instead of the mesh.
 	Source func() discovery.State
+	// Plane is a control plane that the node has a stream to, instead of the mesh.
+	Plane *Plane
 	// Lists are the revocation lists that the node heeds; nil for none.
 	Lists *Lists
 	// Bare leaves the host's traffic as it is: nothing is redirected to the node.

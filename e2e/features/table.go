@@ -38,7 +38,9 @@ type Row struct {
 // Tables are all tables there are.
 func Tables() []Table {
 	return []Table{
-		{Prefix: "DP", Last: 118, Rows: dataPlane}, {Prefix: "CP", Last: 129, Rows: controlPlane}, {Prefix: "OP", Last: 107, Rows: operations},
+		{Prefix: "DP", Last: 118, Rows: dataPlane},
+		{Prefix: "CP", Last: 129, Rows: controlPlane},
+		{Prefix: "OP", Last: 107, Rows: operations},
 		{Prefix: "case of the control plane ", Last: 169, Rows: controlCases},
 	}
 }
