@@ -38,8 +38,11 @@ type CertificateFetched struct {
 	Identity    Identity
 	Certificate any
 	Err         error
-	// Held is how long the answer waited for the certificate to be made.
-	Held time.Duration
+	// Held is how long the answer waited for the certificate to be made; then SigningTrace and SigningSpan are the trace of
+	// that, where there is one.
+	Held         time.Duration
+	SigningTrace TraceID
+	SigningSpan  SpanID
 }
 
 // DumpCertificates asks for every certificate that is held, for the admin page.

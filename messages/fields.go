@@ -119,6 +119,17 @@ const (
 
 	// Of the trace of a drain after a hand-over: connections that moved to the successor, were refused by it, and were kept
 	// until they end; the peers' tunnels; the age of the oldest that was kept; and the peers' addresses.
+	AttrIdentity     = "troupe.identity"
+	AttrPriority     = "troupe.certificate.priority"
+	AttrRetained     = "troupe.certificate.retained"
+	AttrOverdue      = "troupe.certificate.overdue"
+	AttrResourceKind = "troupe.xds.kind"
+	AttrResources    = "troupe.xds.resources"
+	AttrRemoved      = "troupe.xds.removed"
+	AttrRejected     = "troupe.xds.rejected"
+	AttrResource     = "troupe.xds.resource"
+	AttrRejection    = "troupe.xds.rejection"
+
 	AttrDrainMoved   = "troupe.drain.moved"
 	AttrDrainRefused = "troupe.drain.refused"
 	AttrDrainKept    = "troupe.drain.kept"
@@ -148,4 +159,5 @@ const (
 	EventWait                = "wait"
 	EventPolicyReevaluated   = "policy.reevaluated"
 	EventUnknownPolicyListed = "policy.unknown"
+	EventResourceRejected    = "resource.rejected"
 )

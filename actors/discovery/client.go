@@ -11,6 +11,7 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/trace"
 	wire "github.com/troupe-mesh/troupe/transport/wire/discovery"
 	"github.com/troupe-mesh/troupe/transport/xds"
 )
@@ -36,6 +37,8 @@ type Control struct {
 	// Log takes the lines; nil for none. Counters are kept up to date; nil means nobody looks.
 	Log      *logs.Logger
 	Counters *Counters
+	// Applied is told of each response that the stores have taken in, for its trace. It must not block. Nil is for nobody.
+	Applied func(trace.Applied)
 }
 
 func (c *Control) normalized() *Control {
@@ -51,6 +54,9 @@ func (c *Control) normalized() *Control {
 	}
 	if n.Counters == nil {
 		n.Counters = &Counters{}
+	}
+	if n.Applied == nil {
+		n.Applied = func(trace.Applied) {}
 	}
 	return &n
 }
@@ -77,8 +83,9 @@ type client struct {
 	backoff xds.Backoff
 	// silence waits for the first answer.
 	silence *kit.Timer
-	// batch is in the hands of the stores.
+	// batch is in the hands of the stores, since begun.
 	batch *xds.Batch
+	begun time.Time
 	// outgoing wait to be sent; the first is under way while sending.
 	outgoing []*wire.DeltaDiscoveryRequest
 	sending  bool
@@ -194,7 +201,7 @@ func (d *discovery) received(ctx actor.Context, m *received) {
 	}
 	c.session.Complete(m.batch)
 	c.note(m.batch)
-	c.batch = m.batch
+	c.batch, c.begun = m.batch, time.Now()
 	changes := d.memory.apply(m.batch)
 	d.deliverChanges(ctx, changes)
 	if d.delivery.settled() {
@@ -217,10 +224,23 @@ func (d *discovery) finish(ctx actor.Context) {
 	if c.stream != nil {
 		d.send(ctx, c.session.Acknowledge(batch))
 	}
+	c.Applied(applied(batch, c.begun))
 	d.meet(ctx, batch)
 	if c.stream != nil {
 		d.receive(ctx)
 	}
+}
+
+// applied is a batch for its trace.
+func applied(b *xds.Batch, begun time.Time) trace.Applied {
+	a := trace.Applied{
+		Kind: b.Kind.String(), Start: begun, End: time.Now(), Resources: len(b.Items), Removed: len(b.Removed), Bytes: b.Bytes,
+		RejectedCount: len(b.Rejected),
+	}
+	for i := range b.Rejected[:min(len(b.Rejected), maxTold)] {
+		a.Rejected = append(a.Rejected, trace.Rejected{Name: b.Rejected[i].Name, Why: b.Rejected[i].Reason.Error()})
+	}
+	return a
 }
 
 // lost is the end of a stream, or of the attempt to have one: the state stays, and another is opened a little later.

@@ -70,7 +70,7 @@ func (a *authorize) certificateFetched(ctx actor.Context, m *messages.Certificat
 		return
 	}
 	p.answered("certificates", "FetchCertificate", &m.Answer)
-	p.waited(messages.SpanIdentityWait, m.Held)
+	p.marks.Link(p.waited(messages.SpanIdentityWait, m.Held), m.SigningTrace, m.SigningSpan)
 	certificate, ok := m.Certificate.(*mtls.Certificate)
 	if m.Err != nil || !ok {
 		text := "identity error: no certificate for " + m.Identity.String()

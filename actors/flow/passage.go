@@ -130,15 +130,16 @@ func (p *passage) answered(store, question string, a *messages.Answer) {
 	p.marks.Event(p.stage, messages.EventStoreAnswer, attrs...)
 }
 
-// waited marks a wait that ended now: a span when it was slow, an event otherwise.
-func (p *passage) waited(name messages.SpanName, held time.Duration) {
+// waited marks a wait that ended now: a span when it was slow, which it returns, an event otherwise.
+func (p *passage) waited(name messages.SpanName, held time.Duration) messages.SpanRef {
 	switch {
 	case p.marks == nil || held <= 0:
 	case held > slowWait:
 		now := time.Since(p.rec.Start)
-		p.marks.Span(name, p.stage, now-held, now)
+		return p.marks.Span(name, p.stage, now-held, now)
 	default:
 		p.marks.Event(p.stage, messages.EventWait,
 			messages.StringAttr(messages.AttrQuestion, name.String()), messages.IntAttr(messages.AttrWait, held.Microseconds()))
 	}
+	return messages.NoSpan
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupe-mesh/troupe/actors/kit"
+	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -106,6 +107,12 @@ func (c *certificates) signed(ctx actor.Context, m *signed) {
 	answers, kept, next := c.manager.finished(c.config.Now(), m.id, m.certificate, m.err)
 	ends, overdue := c.manager.overdue(c.config.Now(), m.id)
 	c.report(m, kept, next, overdue, ends)
+	id, span := c.config.Observe(trace.Signed{
+		Identity: m.id, Priority: m.priority, Began: m.began, Took: m.took, Queued: m.queued, Err: m.err, Retained: kept, Overdue: overdue,
+	})
+	for i := range answers {
+		answers[i].trace, answers[i].span = id, span
+	}
 	c.answer(ctx, m.id, answers)
 	c.proceed(ctx)
 }
@@ -149,7 +156,7 @@ func (c *certificates) answer(ctx actor.Context, id messages.Identity, answers [
 			continue
 		}
 		fetched := &messages.CertificateFetched{
-			Answer: c.head(ctx, a.id, a.asked), Identity: id, Err: a.err, Held: now.Sub(a.since),
+			Answer: c.head(ctx, a.id, a.asked), Identity: id, Err: a.err, Held: now.Sub(a.since), SigningTrace: a.trace, SigningSpan: a.span,
 		}
 		if a.certificate != nil {
 			fetched.Certificate = a.certificate

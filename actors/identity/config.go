@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/messages"
 )
 
@@ -34,24 +35,9 @@ type Config struct {
 	Random func() float64
 	// Log takes the lines of failed attempts; nil for none.
 	Log *logs.Logger
-	// Observe is told the end of each attempt, in the actor: it must not block. Nil for nobody.
-	Observe func(Attempt)
-}
-
-// Attempt is one finished attempt to have a certificate made.
-type Attempt struct {
-	Identity messages.Identity
-	Priority messages.CertificatePriority
-	// Began is when it began, Took how long it lasted, Queued how long it had waited for its turn.
-	Began        time.Time
-	Took, Queued time.Duration
-	// Err is nil when it succeeded.
-	Err error
-	// Retained says that it failed while an older certificate is still valid; Retry is when the next attempt is due.
-	Retained bool
-	Retry    time.Time
-	// Overdue says that the certificate which is held after it nears its end, and should have been renewed long ago.
-	Overdue bool
+	// Observe is told the end of each attempt, in the actor: it must not block. It returns the trace of it, or none. Nil is
+	// for nobody.
+	Observe func(trace.Signed) (messages.TraceID, messages.SpanID)
 }
 
 func (c Config) normalized() Config {
@@ -85,7 +71,7 @@ func (c Config) normalized() Config {
 		c.Log = logs.Discard().Scope("ztunnel::identity::manager")
 	}
 	if c.Observe == nil {
-		c.Observe = func(Attempt) {}
+		c.Observe = func(trace.Signed) (id messages.TraceID, span messages.SpanID) { return id, span }
 	}
 	return c
 }

@@ -56,6 +56,9 @@ type answer struct {
 	waiter
 	certificate *mtls.Certificate
 	err         error
+	// trace and span are those of the attempt that it waited for.
+	trace messages.TraceID
+	span  messages.SpanID
 }
 
 // attempt is one that is to begin.

@@ -6,13 +6,9 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// report logs a finished attempt as the reference does and tells the observer. A certificate that is overdue in spite of it
-// is said louder: it has ends left to live.
+// report logs a finished attempt as the reference does. A certificate that is overdue in spite of it is said louder: it has
+// ends left to live.
 func (c *certificates) report(m *signed, kept bool, next time.Time, overdue bool, ends time.Duration) {
-	c.config.Observe(Attempt{
-		Identity: m.id, Priority: m.priority, Began: m.began, Took: m.took, Queued: m.queued, Err: m.err, Retained: kept, Retry: next,
-		Overdue: overdue,
-	})
 	switch {
 	case m.err == nil:
 		for _, skipped := range m.certificate.Skipped {

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/messages"
 )
 
 func TestAttemptsAreLoggedAndObserved(t *testing.T) {
 	var ca *slowCA
 	var out bytes.Buffer
-	var attempts []Attempt
+	var attempts []trace.Signed
 	filter, err := logs.ParseFilter("debug")
 	if err != nil {
 		t.Fatal(err)
@@ -23,14 +25,21 @@ func TestAttemptsAreLoggedAndObserved(t *testing.T) {
 		t.Cleanup(func() { _ = log.Close(t.Context()) })
 		c := with(ca)(t)
 		c.Log = log.Scope("ztunnel::identity::manager")
-		c.Observe = func(a Attempt) { attempts = append(attempts, a) }
+		c.Observe = func(a trace.Signed) (messages.TraceID, messages.SpanID) {
+			attempts = append(attempts, a)
+			return messages.TraceID{7}, messages.SpanID{8}
+		}
 		return c
 	}, func(s *stage) {
 		ca.fail(errCA)
-		s.fetch(identityOf(1))
+		if f := s.fetch(identityOf(1)); f.Held == 0 || f.SigningTrace != (messages.TraceID{7}) || f.SigningSpan != (messages.SpanID{8}) {
+			s.Errorf("who waited for an attempt is not told its trace: %+v", f)
+		}
 		ca.fail(nil)
 		s.pass(3 * time.Second)
-		s.certificate(identityOf(1))
+		if f := s.fetch(identityOf(1)); f.Err != nil || f.Held == 0 && !f.SigningTrace.IsZero() {
+			s.Errorf("fetched %+v", f)
+		}
 		ca.fail(errCA)
 		s.pass(40 * time.Minute)
 		s.system.Stop(s.pid)
@@ -40,7 +49,7 @@ func TestAttemptsAreLoggedAndObserved(t *testing.T) {
 	}
 	for i, want := range []struct{ failed, retained bool }{{true, false}, {false, false}, {true, true}} {
 		a := attempts[i]
-		if (a.Err != nil) != want.failed || a.Retained != want.retained || a.Identity != identityOf(1) || a.Took != time.Second || !a.Retry.After(a.Began) {
+		if (a.Err != nil) != want.failed || a.Retained != want.retained || a.Identity != identityOf(1) || a.Took != time.Second || a.Began.IsZero() {
 			t.Errorf("attempt %d: %+v", i, a)
 		}
 	}

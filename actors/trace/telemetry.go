@@ -83,9 +83,11 @@ type Telemetry struct {
 	queries    *logs.Logger
 	// unknownLines limits the lines about unknown policies, exportLines those about exports that failed.
 	unknownLines, exportLines *bucket
-	peers                     *peerLimits
-	worker                    *worker
-	follows                   *follows
+	// applies limits the traces of what the control plane says.
+	applies *bucket
+	peers   *peerLimits
+	worker  *worker
+	follows *follows
 }
 
 // New makes Telemetry and starts its worker; Shutdown ends it.
@@ -109,6 +111,7 @@ func New(o Options) (*Telemetry, error) {
 
 		unknownLines: newBucket(1),
 		exportLines:  newBucket(1),
+		applies:      newBucket(appliesPerSec),
 	}
 	if t.provider != nil {
 		t.metrics.provider = t.provider

@@ -44,7 +44,8 @@ func calls() []call {
 			title: "an allowed call", port: shopPort, answer: "cart is empty",
 			note: `The address of service cart leads to pod cart-0 on node-b. node-a opens a tunnel to node-b and asks it to CONNECT to the pod;
 node-b asks its policies and dials the application. Both nodes write a line, and one trace shows who took how long.
-A second trace shows the tunnel's own set-up: it happens once, and later calls find the tunnel (pool.hit=true).`,
+Traces of their own show what happens once: certificates are made (csr), and the tunnel is set up. Later calls find it
+(pool.hit=true).`,
 			outbound: []string{"connection complete", service, `direction="outbound"`},
 			inbound:  []string{"connection complete", service, `direction="inbound"`},
 			spans:    whole, texts: []string{"dial", messages.SpanConnectionSetup.String()},

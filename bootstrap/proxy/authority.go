@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"github.com/troupe-mesh/troupe/actors/identity"
+	"github.com/troupe-mesh/troupe/actors/trace"
 	"github.com/troupe-mesh/troupe/bootstrap/config"
+	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/ca"
 	"github.com/troupe-mesh/troupe/transport/mtls"
 )
@@ -46,5 +48,6 @@ func (p *Proxy) newCAClient() (identity.Signer, func(), error) {
 func (p *Proxy) identityConfig(s identity.Signer) identity.Config {
 	return identity.Config{
 		Signer: s, CheckIdentity: p.config.ProxyMode == config.Shared, Log: p.logs.Scope("ztunnel::identity::manager"),
+		Observe: func(s trace.Signed) (messages.TraceID, messages.SpanID) { return p.telemetry.CertificateSigned(s) },
 	}
 }

@@ -31,6 +31,7 @@ func (p *Proxy) controlPlane() (*discovery.Control, error) {
 		OnDemand: c.XDSOnDemand,
 		Log:      p.logs.Scope("ztunnel::xds::client"),
 		Counters: p.discovery,
+		Applied:  func(a trace.Applied) { p.telemetry.StateApplied(a) },
 	}, nil
 }
 

@@ -82,7 +82,7 @@ func (w *World) StartWith(name string, o Options) *Node {
 	local, control := mesh.State(), (*discovery.Control)(nil)
 	if o.Plane != nil {
 		local, control = discovery.State{}, o.Plane.Control()
-		control.Log = n.logs.Scope("ztunnel::xds::client")
+		control.Log, control.Applied = n.logs.Scope("ztunnel::xds::client"), n.telemetry.StateApplied
 	}
 	var err error
 	n.Node, err = node.Start(node.Config{
@@ -91,7 +91,7 @@ func (w *World) StartWith(name string, o Options) *Node {
 		Local:       local,
 		Control:     control,
 		Source:      o.Source,
-		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals)},
+		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals), Observe: n.telemetry.CertificateSigned},
 		Pod:         n.podConfig(o, n.name, n.Host),
 		Revocations: revocations,
 		PodUID:      name,
