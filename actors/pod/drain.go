@@ -16,14 +16,25 @@ type drain struct {
 	askers     []*actor.PID
 	ended, cut int
 	isCut      bool
+	// sessionsCut says that the tunnels were told, too, after what is in them.
+	sessionsCut bool
 	done       bool
 	dns        bool // its DNS proxy has not drained
 	timer      *kit.Timer
 	marks      messages.Recorder // of the drain's own trace
 }
 
-// drainExpired says that a graceful drain took too long.
-type drainExpired struct{}
+// flowsWithin is how long the tunnels are left open for the peers to hear why what is in them was cut.
+const flowsWithin = time.Second
+
+// drainExpired says that a graceful drain took too long, flowsOverdue that flows took too long to end.
+type (
+	drainExpired struct{}
+	flowsOverdue struct{}
+)
+
+// errDrained is why a connection is cut, or not taken any more.
+var errDrained = messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
 
 // drain closes the doors and waits for what is inside (spec/dataplane.md §10.2). An immediate drain ends the patience of
 // a graceful one. Who asks again makes up for what got lost on the way to those who close them.
@@ -72,23 +83,39 @@ func (p *pod) drainExpired(ctx actor.Context) {
 	p.checkDrained(ctx)
 }
 
-// cut ends every flow and session that is left.
+// cut ends every flow that is left, and then the sessions: the other way round it were chance whether a peer hears that its
+// streams were reset or that its tunnel was lost.
 func (p *pod) cut(ctx actor.Context) {
 	if p.draining.isCut {
 		return
 	}
 	p.draining.isCut, p.draining.cut = true, len(p.flows)
-	drained := messages.Fail(messages.ReasonDrained, "connection closed due to connection drain")
 	for _, f := range sorted(p.flows) {
-		ctx.Send(f, &messages.CloseFlow{Failure: drained})
-	}
-	for _, s := range sorted(p.sessions) {
-		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
+		ctx.Send(f, &messages.CloseFlow{Failure: errDrained})
 	}
 	if p.draining.dns {
 		p.drainDNS(ctx, &messages.Drain{Mode: messages.DrainImmediate})
 	}
+	if len(p.flows) > 0 {
+		kit.After(ctx, flowsWithin, &flowsOverdue{})
+	}
+	p.cutSessions(ctx, false)
 }
+
+// cutSessions ends the sessions when no flow is left, or overdue.
+func (p *pod) cutSessions(ctx actor.Context, overdue bool) {
+	d := p.draining
+	if d == nil || !d.isCut || d.sessionsCut || len(p.flows) > 0 && !overdue {
+		return
+	}
+	d.sessionsCut = true
+	for _, s := range sorted(p.sessions) {
+		ctx.Send(s, &messages.Drain{Mode: messages.DrainImmediate})
+	}
+}
+
+// isCut reports whether nothing is taken any more.
+func (p *pod) isCut() bool { return p.draining != nil && p.draining.isCut }
 
 // checkDrained tells who asked when nothing is left, and lets the tunnels go.
 func (p *pod) checkDrained(ctx actor.Context) {

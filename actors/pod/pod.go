@@ -158,6 +158,8 @@ func (p *pod) Receive(ctx actor.Context) {
 		p.adoptLeg(ctx, m)
 	case *drainExpired:
 		p.drainExpired(ctx)
+	case *flowsOverdue:
+		p.cutSessions(ctx, true)
 	case *actor.Terminated:
 		p.terminated(ctx, m)
 	case *actor.Stopping:
@@ -212,8 +214,12 @@ func (p *pod) connectionAccepted(ctx actor.Context, m *messages.ConnectionAccept
 		return // a copy: another has the connection
 	}
 	conn, ok := m.Conn.(socket.Conn)
-	if !ok || p.isFull() {
-		p.refuse(m)
+	switch {
+	case p.isCut():
+		p.refuse(m, errDrained)
+		return
+	case !ok || p.isFull():
+		p.refuse(m, errFull)
 		return
 	}
 	if m.Entrance == messages.EntranceHBONE {
@@ -229,12 +235,15 @@ func (p *pod) connectionAccepted(ctx actor.Context, m *messages.ConnectionAccept
 	})
 }
 
-// refuse closes a connection for which there is no room, and says so.
-func (p *pod) refuse(m *messages.ConnectionAccepted) {
+// errFull is why a connection is refused for which there is no room.
+var errFull = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of this pod is reached")
+
+// refuse closes a connection that is not served, and says why.
+func (p *pod) refuse(m *messages.ConnectionAccepted, why *messages.Failure) {
 	record := messages.Record{Direction: m.Entrance.Direction(), Src: m.Peer, Dst: m.Local}
 	record.Start = m.At
 	p.deps.Telemetry.Start(&record)
-	record.Failure = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of this pod is reached")
+	record.Failure = why
 	m.Undeliver()
 	p.deps.Telemetry.EarlyDenied(&record)
 }
@@ -245,13 +254,12 @@ func (p *pod) streamOpened(ctx actor.Context, m *messages.StreamOpened) {
 		return
 	}
 	stream, ok := m.Stream.(*hbone.ServerStream)
-	if !ok || p.isFull() {
-		record := messages.Record{Direction: messages.Inbound, Src: m.Peer, Dst: m.Local}
-		record.Start = m.At
-		p.deps.Telemetry.StartStream(&record)
-		record.Failure = messages.Fail(messages.ReasonOverCapacity, "too many connections: the limit of this pod is reached")
-		m.Undeliver()
-		p.deps.Telemetry.EarlyDenied(&record)
+	switch {
+	case p.isCut():
+		p.refuseStream(m, errDrained)
+		return
+	case !ok || p.isFull():
+		p.refuseStream(m, errFull)
 		return
 	}
 	p.spawnFlow(ctx, flow.Entry{
@@ -259,6 +267,16 @@ func (p *pod) streamOpened(ctx actor.Context, m *messages.StreamOpened) {
 		TLSVersion: m.TLSVersion, TLSCipher: m.TLSCipher, TLSCurve: m.TLSCurve,
 		PreserveSource: p.preserve[messages.EntranceHBONE],
 	})
+}
+
+// refuseStream refuses a CONNECT that is not served, and says why.
+func (p *pod) refuseStream(m *messages.StreamOpened, why *messages.Failure) {
+	record := messages.Record{Direction: messages.Inbound, Src: m.Peer, Dst: m.Local}
+	record.Start = m.At
+	p.deps.Telemetry.StartStream(&record)
+	record.Failure = why
+	m.Undeliver()
+	p.deps.Telemetry.EarlyDenied(&record)
 }
 
 // connectLocally spawns the flow of a connection that another pod of this process hands over. A pod that drains takes none,
@@ -307,5 +325,6 @@ func (p *pod) terminated(ctx actor.Context, m *actor.Terminated) {
 	if p.isGiving(m.Who) {
 		p.giveNext(ctx) // it ended by itself
 	}
+	p.cutSessions(ctx, false)
 	p.checkDrained(ctx)
 }
