@@ -18,10 +18,10 @@ type drain struct {
 	isCut      bool
 	// sessionsCut says that the tunnels were told, too, after what is in them.
 	sessionsCut bool
-	done       bool
-	dns        bool // its DNS proxy has not drained
-	timer      *kit.Timer
-	marks      messages.Recorder // of the drain's own trace
+	done        bool
+	dns         bool // its DNS proxy has not drained
+	timer       *kit.Timer
+	marks       messages.Recorder // of the drain's own trace
 }
 
 // flowsWithin is how long the tunnels are left open for the peers to hear why what is in them was cut.

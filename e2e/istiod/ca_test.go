@@ -237,9 +237,13 @@ func TestEveryCallReadsTheToken(t *testing.T) {
 	}
 }
 
+// put replaces a file in one step, as the kubelet does: nobody reads half of it.
 func put(t *testing.T, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
 }
