@@ -60,6 +60,8 @@ reply" show what would happen if nobody did.
 func heading(r *Row) string {
 	over := fmt.Sprintf("%s over %s at the %s", r.Role, r.Over.name, r.Node)
 	switch {
+	case r.Occasion != "":
+		over += ", " + r.Occasion
 	case r.AtStart:
 		over += ", at its start"
 	case r.When != nil:

@@ -32,6 +32,8 @@ type Row struct {
 	AtStart bool
 	// When makes the message be sent, just before the calls; nil where a call does.
 	When func(s *Scene)
+	// Occasion is what the heading says of all that, where it is neither the start nor a policy that comes.
+	Occasion string
 	// Before prepares the node that is broken, before it starts: with other rules, or options.
 	Before func(s *Scene, o *bubble.Options)
 	// mayMiss says that the message need not be sent.

@@ -52,7 +52,8 @@ type Scene struct {
 	faults *fault.Faults
 	calls  []*call // all that were made
 	heals  time.Duration
-	doomed atomic.Bool // the state says so
+	doomed atomic.Bool   // the state says so
+	plane  *bubble.Plane // of the broken node, where it has one
 
 	mu      sync.Mutex
 	lasting []*call // those that stay open
