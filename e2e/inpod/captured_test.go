@@ -61,3 +61,21 @@ func expectLines(client, server *member, from string, f family) {
 		server.node.proxy.ExpectAccess(want)
 	}
 }
+
+// TestBorrowedAddressesDoNotCollide: the connections that the proxy makes to an application with a client's address never have
+// the port of a connection that the client itself has to that application, which the redirection would take them for.
+func TestBorrowedAddressesDoNotCollide(t *testing.T) {
+	w := newWorld(t)
+	outsider, server := w.pod("outsider", remoteNode, uncaptured), w.pod("server", localNode)
+	w.start()
+	server.app.Listen(":8080", agent.Double)
+	for _, f := range families {
+		const count = 600
+		held := outsider.app.Many(agent.Many{
+			Via: agent.Via{Target: server.at(f, serverPort).String()}, Connections: count, Payload: hello,
+		})
+		if held.Opened != count || held.Answered != count {
+			t.Errorf("%s: of %d connections %d were opened, %d answered: %v", f, count, held.Opened, held.Answered, held.Failures)
+		}
+	}
+}

@@ -22,8 +22,9 @@ func (k *kernel) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions) (
 	}
 	within, cancel := context.WithTimeout(ctx, k.cfg.DialTimeout)
 	defer cancel()
+	attempt := 0
 	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error {
-		return control(c, func(fd int) error { return k.setUpDial(fd, source, addr) })
+		return control(c, func(fd int) error { return k.setUpDial(fd, source, addr, attempt) })
 	}}
 	network := "tcp6"
 	if addr.Addr().Is4() {
@@ -32,6 +33,10 @@ func (k *kernel) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions) (
 	// Not DialTCP: that one binds to the wildcard where no local address is given, which takes a port and undoes
 	// the bind to the source.
 	dialled, err := d.DialContext(within, network, addr.String())
+	for again(source, attempt, err) {
+		attempt++
+		dialled, err = d.DialContext(within, network, addr.String())
+	}
 	if err != nil {
 		return nil, &DialError{Source: source, Addr: addr, Err: dialCause(ctx, within, err)}
 	}
@@ -43,7 +48,8 @@ func (k *kernel) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions) (
 	return c, nil
 }
 
-func (k *kernel) setUpDial(fd int, source netip.Addr, addr netip.AddrPort) error {
+// setUpDial sets what has to be there before connect. A source is borrowed at an attempt.
+func (k *kernel) setUpDial(fd int, source netip.Addr, addr netip.AddrPort, attempt int) error {
 	setLiveness(fd, k.cfg.Keepalive, k.cfg.UserTimeout)
 	if err := setMark(fd, k.cfg.Mark); err != nil {
 		return err
@@ -53,7 +59,7 @@ func (k *kernel) setUpDial(fd int, source netip.Addr, addr netip.AddrPort) error
 		return bindAddress(fd, local)
 	}
 	if source.IsValid() {
-		if err := bindSource(fd, source); err != nil {
+		if err := k.borrow(fd, source, attempt); err != nil {
 			k.warn(&SpoofError{Source: source, Addr: addr, Err: err})
 		}
 	}

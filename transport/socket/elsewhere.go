@@ -90,12 +90,8 @@ func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions
 	}
 	limited, cancel := context.WithTimeout(ctx, e.kernel.cfg.DialTimeout)
 	defer cancel()
-	fd, err := e.socket(addr.Addr())
+	fd, err := e.connecting(source, addr)
 	if err != nil {
-		return fail(err)
-	}
-	if err := e.kernel.connect(fd, source, addr); err != nil {
-		_ = unix.Close(fd)
 		return fail(err)
 	}
 	f := os.NewFile(uintptr(fd), "tcp") // watched by the poller from here on, since it does not block
@@ -121,6 +117,24 @@ func (e *elsewhere) Dial(ctx context.Context, addr netip.AddrPort, o DialOptions
 		return fail(err)
 	}
 	return c, nil
+}
+
+// connecting makes a socket there that begins to connect. It belongs to the caller.
+func (e *elsewhere) connecting(source netip.Addr, addr netip.AddrPort) (int, error) {
+	for attempt := 0; ; attempt++ {
+		fd, err := e.socket(addr.Addr())
+		if err != nil {
+			return -1, err
+		}
+		err = e.kernel.connect(fd, source, addr, attempt)
+		if err == nil {
+			return fd, nil
+		}
+		_ = unix.Close(fd)
+		if !again(source, attempt, err) {
+			return -1, err
+		}
+	}
 }
 
 // restoreLiveness sets keepalive again: package net has put its own on the socket that it took over.
@@ -150,12 +164,12 @@ func (e *elsewhere) socket(to netip.Addr) (fd int, err error) {
 	return fd, err
 }
 
-// connect sets a socket up and begins to connect it.
-func (k *kernel) connect(fd int, source netip.Addr, addr netip.AddrPort) error {
+// connect sets a socket up and begins to connect it. A source is borrowed at an attempt.
+func (k *kernel) connect(fd int, source netip.Addr, addr netip.AddrPort, attempt int) error {
 	if err := setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, "TCP_NODELAY"); err != nil {
 		return err
 	}
-	if err := k.setUpDial(fd, source, addr); err != nil {
+	if err := k.setUpDial(fd, source, addr, attempt); err != nil {
 		return err
 	}
 	var to unix.Sockaddr

@@ -48,7 +48,11 @@ type Config struct {
 }
 
 // kernel is the kernel's network.
-type kernel struct{ cfg Config }
+type kernel struct {
+	cfg Config
+	// ports, where set, is asked for the ports of connections that borrow their address.
+	ports func() uint16
+}
 
 var _ Network = (*kernel)(nil)
 

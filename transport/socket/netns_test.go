@@ -150,8 +150,8 @@ func TestSourcePreservation(t *testing.T) {
 					return
 				}
 				defer func() { _ = c.Close() }()
-				if option(t, c, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT) != 1 {
-					t.Error("the port was chosen by bind")
+				if option(t, c, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT) != 0 {
+					t.Error("the port was chosen by connect")
 				}
 				a, err := l.Accept()
 				if err != nil || a.Peer.Addr().String() != tt.source {

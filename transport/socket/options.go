@@ -51,9 +51,8 @@ func setListenTransparent(fd int) error {
 	return setOption(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1, "IP_TRANSPARENT")
 }
 
-// bindSource binds a socket that is about to dial to an address that need not be ours, leaving the choice of the
-// port to connect, so that it has to be unique only together with the destination.
-func bindSource(fd int, source netip.Addr) error {
+// mayBorrow lets a socket bind to an address that is not ours.
+func mayBorrow(fd int, source netip.Addr) error {
 	if source.Is4() {
 		if err := setOption(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1, "IP_TRANSPARENT"); err != nil {
 			return err
@@ -69,16 +68,20 @@ func bindSource(fd int, source netip.Addr) error {
 			return err
 		}
 	}
-	return bindAddress(fd, source)
+	return nil
 }
 
 // bindAddress binds a socket that is about to dial to an address, without taking a port yet.
 func bindAddress(fd int, source netip.Addr) error {
 	// Without it bind takes a port of its own from the whole range; that still works, only sooner runs dry.
 	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: source.As16()}
-	if source.Is4() {
-		sa = &unix.SockaddrInet4{Addr: source.As4()}
+	return bindPort(fd, netip.AddrPortFrom(source, 0))
+}
+
+func bindPort(fd int, source netip.AddrPort) error {
+	var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: source.Addr().As16(), Port: int(source.Port())}
+	if source.Addr().Is4() {
+		sa = &unix.SockaddrInet4{Addr: source.Addr().As4(), Port: int(source.Port())}
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, sa))
 }
