@@ -219,11 +219,7 @@ func (c *cni) handle(ctx actor.Context, request zds.Request) {
 	case *zds.Add:
 		c.add(ctx, r)
 	case *zds.Keep:
-		if !l.has(r.UID) {
-			c.pods().Warn("asked to keep a pod that is not served; its traffic is not captured until the agent adds it").
-				Str(messages.FieldUID, r.UID).Send()
-		}
-		c.settle(ctx, l.keep(r.UID))
+		c.keep(ctx, r)
 	case *zds.Delete:
 		if l.remove(r.UID) {
 			c.pods().Info("pod delete request, shutting down proxy").Str(messages.FieldUID, r.UID).Send()
@@ -241,6 +237,28 @@ func (c *cni) handle(ctx actor.Context, request zds.Request) {
 		}
 		c.settle(ctx, err)
 	}
+}
+
+// keep keeps a pod. One that is not served here may be an earlier process's, which has left it to us.
+func (c *cni) keep(ctx actor.Context, r *zds.Keep) {
+	l := c.memory.ledger
+	if err := l.keep(r.UID); err != nil || l.has(r.UID) {
+		c.settle(ctx, err)
+		return
+	}
+	if c.config.Inherited != nil {
+		if info, ns, ok := c.config.Inherited(r.UID); ok {
+			c.pods().Info("pod of the predecessor kept, starting proxy").Str(messages.FieldUID, r.UID).
+				Str(messages.FieldName, info.Name).Str(messages.FieldNamespace, info.Namespace).Send()
+			one := candidate{uid: r.UID, info: info, namespace: ns}
+			c.request = &one
+			c.serve(ctx, one)
+			return
+		}
+	}
+	c.pods().Warn("asked to keep a pod that is not served; its traffic is not captured until the agent adds it").
+		Str(messages.FieldUID, r.UID).Send()
+	c.settle(ctx, nil)
 }
 
 func (c *cni) add(ctx actor.Context, r *zds.Add) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
+	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/zds"
 )
 
@@ -31,6 +32,9 @@ type Config struct {
 	// Dial connects to the agent, which is named At in the log.
 	Dial func(context.Context) (Agent, error)
 	At   string
+	// Inherited is a pod that an earlier process served and that the agent asks to keep: what it is called, and a handle of
+	// its network namespace, which the actor owns; false where there is none. It must not block.
+	Inherited func(uid string) (messages.WorkloadInfo, messages.PodNamespace, bool)
 	// Pods serves the pods, Admin keeps readiness.
 	Pods, Admin *actor.PID
 	Log         *logs.Logs

@@ -304,7 +304,7 @@ func (w *world) end() {
 }
 
 // openPod opens a pod's one listener.
-func (w *world) openPod(ctx context.Context, ns messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
+func (w *world) openPod(ctx context.Context, _ string, ns messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
 	w.mu.Lock()
 	slow, taken := w.slow, w.taken[info.Name]
 	w.mu.Unlock()

@@ -54,7 +54,9 @@ type Node struct {
 	system *kit.System
 	root   *actor.PID
 	pod    *actor.PID // of dedicated mode
-	pods   *actor.PID // of shared mode
+	pods   *actor.PID // of shared mode, as the next two
+	self   *actor.PID
+	cni    *actor.PID
 	admin  *actor.PID
 	stores flow.Stores
 	// restarting says that the root crashed: what it stops comes back.
@@ -128,6 +130,12 @@ func (n *Node) Pod() *actor.PID { return n.pod }
 
 // Pods is the actor that serves the pods of shared mode, nil in dedicated mode. It answers messages.ListPods.
 func (n *Node) Pods() *actor.PID { return n.pods }
+
+// Self is the proxy of shared mode's own listener; nil where there is none.
+func (n *Node) Self() *actor.PID { return n.self }
+
+// CNI is the actor that the CNI agent talks to in shared mode, nil in dedicated mode. A messages.Drain makes it hang up.
+func (n *Node) CNI() *actor.PID { return n.cni }
 
 // Complete says that readiness need not wait for a task any more. It may be called at once after Start.
 func (n *Node) Complete(task string) { n.system.Send(n.root, &messages.TaskCompleted{Name: task}) }

@@ -45,9 +45,12 @@ func (n *Node) servers(c *Config, child func(name string) *actor.PID) []server {
 	s.Pods.System, s.Pods.Stores, s.Pods.Returns = c.System, n.stores, &n.restarting
 	n.pods = child(pods.RolePods)
 	s.CNI.System, s.CNI.Pods, s.CNI.Admin = c.System, n.pods, n.admin
+	n.cni = child(cni.Role)
 	all := []server{{spec: pods.Spec(s.Pods), name: pods.RolePods, pid: n.pods}}
 	if s.Self != nil {
-		all = append(all, own(*s.Self, selfName))
+		self := own(*s.Self, selfName)
+		n.self = self.pid
+		all = append(all, self)
 	}
-	return append(all, server{spec: cni.Spec(s.CNI), name: cni.Role, pid: child(cni.Role), opens: true})
+	return append(all, server{spec: cni.Spec(s.CNI), name: cni.Role, pid: n.cni, opens: true})
 }

@@ -137,7 +137,7 @@ func (p *pod) checkDrained(ctx actor.Context) {
 			messages.IntAttr(messages.AttrDrainEnded, int64(d.ended-d.cut)), messages.IntAttr(messages.AttrDrainCut, int64(d.cut)),
 		}
 		if p.giving != nil {
-			attrs = append(attrs, p.giving.report.attributes(time.Now())...)
+			attrs = append(attrs, p.giving.report.Attributes(time.Now())...)
 		}
 		p.deps.Telemetry.RootTrace(&d.marks, nil, attrs...)
 	}

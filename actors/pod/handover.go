@@ -16,9 +16,12 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// HandOver tells a pod that another process serves its connections from now on. It closes the doors, says goodbye to the
-// peers' tunnels and gives the plain connections away, one after the other. It answers HandedOver; the pod then waits for
-// its Drain with what it kept.
+// CloseDoors tells a pod that another process takes its connections and answers its DNS questions from now on. It closes the
+// doors and says goodbye to the peers' tunnels; what is open goes on. A second time it changes nothing.
+type CloseDoors struct{}
+
+// HandOver is CloseDoors and more: the pod gives its plain connections away, one after the other. It answers HandedOver; the
+// pod then waits for its Drain with what it kept.
 type HandOver struct {
 	// Take passes one connection to the other process and returns nil when that one carries it on. It is called on a
 	// goroutine of its own and may block for a few seconds.
@@ -41,6 +44,25 @@ type HandedOver struct {
 // peersInReport bounds the peers that a report names.
 const peersInReport = 16
 
+// Add adds another pod's report.
+func (r *HandedOver) Add(o *HandedOver) {
+	r.Moved += o.Moved
+	r.Refused += o.Refused
+	if o.Why != nil {
+		r.Why = o.Why
+	}
+	r.KeptCount += o.KeptCount
+	r.Tunnels += o.Tunnels
+	r.Kept = append(r.Kept, o.Kept...)
+	r.sortKept()
+}
+
+// sortKept puts the oldest first, and cuts the list to its bound.
+func (r *HandedOver) sortKept() {
+	slices.SortFunc(r.Kept, func(a, b Kept) int { return a.Since.Compare(b.Since) })
+	r.Kept = r.Kept[:min(len(r.Kept), MaxKept)]
+}
+
 // Describe says what became of the connections: how many, how old, which peers.
 func (r *HandedOver) Describe(now time.Time) string {
 	text := fmt.Sprintf("%d connections moved, %d refused, %d kept beside %d tunnels of peers", r.Moved, r.Refused, r.KeptCount, r.Tunnels)
@@ -50,8 +72,8 @@ func (r *HandedOver) Describe(now time.Time) string {
 	return text
 }
 
-// attributes are the same for the drain's trace.
-func (r *HandedOver) attributes(now time.Time) []messages.Attr {
+// Attributes are the same for the drain's trace.
+func (r *HandedOver) Attributes(now time.Time) []messages.Attr {
 	attrs := []messages.Attr{
 		messages.IntAttr(messages.AttrDrainMoved, int64(r.Moved)), messages.IntAttr(messages.AttrDrainRefused, int64(r.Refused)),
 		messages.IntAttr(messages.AttrDrainKept, int64(r.KeptCount)), messages.IntAttr(messages.AttrDrainTunnels, int64(r.Tunnels)),
@@ -124,13 +146,28 @@ func (p *pod) handOver(ctx actor.Context, m *HandOver) {
 	}
 	p.giving = &giving{take: m.Take, asker: ctx.Sender(), left: slices.Sorted(maps.Keys(p.flows))}
 	p.giving.report.Tunnels = len(p.sessions)
+	p.closeDoors(ctx)
+	p.giveNext(ctx)
+}
+
+// closeDoors takes no more connections and questions.
+func (p *pod) closeDoors(ctx actor.Context) {
+	if p.left {
+		return
+	}
+	p.left = true
+	if locals := p.deps.Stores.LocalPods; locals != nil {
+		ctx.Request(locals, &messages.PodLeaves{})
+	}
 	for _, l := range p.listeners {
 		ctx.Send(l, &messages.Drain{})
 	}
 	for _, s := range sorted(p.sessions) {
 		ctx.Send(s, &messages.Drain{})
 	}
-	p.giveNext(ctx)
+	if p.dns != nil {
+		ctx.Request(p.dns, &messages.Drain{})
+	}
 }
 
 // giveNext asks the next flow, or reports.
@@ -146,8 +183,7 @@ func (p *pod) giveNext(ctx actor.Context) {
 		g.left = g.left[1:]
 	}
 	if g.now == nil {
-		slices.SortFunc(g.report.Kept, func(a, b Kept) int { return a.Since.Compare(b.Since) })
-		g.report.Kept = g.report.Kept[:min(len(g.report.Kept), MaxKept)]
+		g.report.sortKept()
 		if g.asker != nil {
 			ctx.Send(g.asker, &g.report)
 			g.asker = nil

@@ -80,6 +80,7 @@ type pod struct {
 	opening  opening
 	draining *drain
 	giving   *giving // nil until a successor has come
+	left     bool    // a successor has the doors
 }
 
 // restart brings back what serves all connections of a pod, ever more slowly while it keeps failing.
@@ -144,6 +145,8 @@ func (p *pod) Receive(ctx actor.Context) {
 		p.dnsDrained(ctx)
 	case *kit.Undelivered:
 		p.undelivered(ctx, m)
+	case *CloseDoors:
+		p.closeDoors(ctx)
 	case *HandOver:
 		p.handOver(ctx, m)
 	case *messages.LegOffered:

@@ -30,7 +30,7 @@ type Opened struct {
 
 // Open opens a pod's listeners in its namespace, all or none. It runs on a goroutine of its own and must not block. The
 // namespace stays the caller's: what is needed for longer is shared.
-type Open func(ctx context.Context, ns messages.PodNamespace, info messages.WorkloadInfo) (*Opened, error)
+type Open func(ctx context.Context, uid string, ns messages.PodNamespace, info messages.WorkloadInfo) (*Opened, error)
 
 // Config is what the actor needs.
 type Config struct {

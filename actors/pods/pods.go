@@ -179,10 +179,10 @@ func (p *pods) startPod(ctx actor.Context, m *messages.StartPod) {
 // open opens the pod's listeners on a goroutine of its own.
 func (p *pods) open(ctx actor.Context, e *entry) {
 	open, ns, end := p.config.Open, e.namespace.Share(), opened{uid: e.uid, life: e.life, start: time.Now(), claim: new(messages.Claim)}
-	info := e.info
+	uid, info := e.uid, e.info
 	kit.Go(ctx, func(life context.Context) any {
 		defer func() { _ = ns.Close() }()
-		end.opened, end.err = open(life, ns, info)
+		end.opened, end.err = open(life, uid, ns, info)
 		return &end
 	})
 }

@@ -11,31 +11,34 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-
-	"github.com/troupe-mesh/troupe/actors/kit"
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/actors/pod"
+	"github.com/troupe-mesh/troupe/actors/pods"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/handover"
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
 // How long the two sides of a hand-over wait for each other: for a message that is only to be written, for the new
-// process to serve (the first state may take its time), and for one leg after the other.
+// process to serve (the first state and the CNI agent may take their time), and for one leg after the other.
 const (
 	promptly      = 5 * time.Second
 	untilServing  = 5 * time.Minute
 	betweenLegs   = 30 * time.Second
-	maxListeners  = 8192
 	wholeHandOver = 10 * time.Minute
+	// podsWithin is how long the listening sockets of all pods may take: the CNI agent waits for our hello meanwhile.
+	podsWithin = 4 * time.Second
 )
+
+// maxListeners bounds the listening sockets that a predecessor may pass: four entrances, and DNS on two addresses, for each
+// pod.
+const maxListeners = 8 * pods.MaxPods
 
 // succession is a process between its predecessor and its successor.
 type succession struct {
 	proxy     *Proxy
 	log       *logs.Logger
-	own       handover.Namespace
+	home      handover.Namespace // the process's own
 	listeners *handover.Listeners
 
 	mu     sync.Mutex // guards what is below
@@ -44,6 +47,7 @@ type succession struct {
 	closed bool
 	bequest
 
+	asking  sync.Once // for the pods' sockets
 	working sync.WaitGroup
 	life    context.Context
 	end     context.CancelFunc
@@ -51,23 +55,24 @@ type succession struct {
 	moved, refused, kept, adopted, notAdopted, ended, cut atomic.Uint64
 }
 
-// bequest is what was handed over, for the report at the end.
+// bequest is what is being handed over, and, in the end, the report.
 type bequest struct {
-	began  time.Time
+	began  time.Time // when the successor served; zero before
 	report *pod.HandedOver
+	marks  messages.Recorder // of the hand-over's own trace, in shared mode
 }
 
-// newSuccession asks the predecessor for its listening sockets, if there is one. A predecessor that does not make sense
+// newSuccession asks the predecessor for its own listening sockets, if there is one. A predecessor that does not make sense
 // is left alone: the ports are then bound as without it.
 func (p *Proxy) newSuccession() (*succession, error) {
 	if p.config.HandoverSocket == "" {
 		return nil, nil
 	}
-	own, err := handover.OwnNamespace()
+	home, err := handover.OwnNamespace()
 	if err != nil {
 		return nil, fmt.Errorf("HANDOVER_SOCKET: %w", err)
 	}
-	s := &succession{proxy: p, log: p.logs.Scope("ztunnel::handover"), own: own, listeners: handover.NewListeners()}
+	s := &succession{proxy: p, log: p.logs.Scope("ztunnel::handover"), home: home, listeners: handover.NewListeners()}
 	s.life, s.end = context.WithCancel(context.Background())
 	conn, err := handover.Dial(p.config.HandoverSocket)
 	switch {
@@ -77,139 +82,81 @@ func (p *Proxy) newSuccession() (*succession, error) {
 		s.log.Warn("no hand-over: the predecessor can't be asked").Err(err).Send()
 		return s, nil
 	}
-	n, err := s.receiveListeners(conn)
+	hello := &handover.Hello{Version: handover.Version, Namespace: home, Shared: isShared(p.config)}
+	n, err := s.receiveListeners(conn, &handover.Message{Hello: hello}, promptly)
 	if err != nil {
 		s.log.Warn("no hand-over: the predecessor did not pass its listening sockets").Err(err).Send()
 		s.listeners.CloseRest()
 		_ = conn.Close()
 		return s, nil
 	}
-	s.log.Info(fmt.Sprintf("the predecessor passed %d listening sockets", n)).Send()
+	s.log.Info(fmt.Sprintf("the predecessor passed %d listening sockets of its own", n)).Send()
 	s.with = conn
 	return s, nil
 }
 
-func (s *succession) receiveListeners(conn *handover.Conn) (int, error) {
-	hello := &handover.Message{Hello: &handover.Hello{Version: handover.Version, Namespace: s.own}}
-	if err := conn.Send(hello, promptly); err != nil {
-		return 0, err
+// own is a network whose listening sockets are the process's own. A nil succession changes nothing.
+func (s *succession) own(network socket.Network) socket.Network {
+	if s == nil {
+		return network
 	}
-	for n := 0; n <= maxListeners; n++ {
-		m, fds, err := conn.Receive(promptly)
-		switch {
-		case err != nil:
-			return n, err
-		case m.Listened != nil && m.Listened.Count == n:
-			return n, nil
-		case m.Listener == nil:
-			handover.CloseAll(fds)
-			return n, errors.New("something else came than a listening socket")
-		}
-		l, err := socket.AdoptListener(fds[0])
-		if err != nil {
-			return n, err
-		}
-		s.listeners.Hand(m.Listener.Namespace, l)
+	return s.listeners.In(handover.Pod{}, s.home, network)
+}
+
+// of is a network whose listening sockets are a pod's. A nil succession changes nothing.
+func (s *succession) of(uid string, info messages.WorkloadInfo, ns messages.NamespaceID, network socket.Network) socket.Network {
+	if s == nil {
+		return network
 	}
-	return maxListeners, errors.New("too many listening sockets")
+	return s.listeners.In(handover.Pod{UID: uid, Info: info}, handover.Namespace(ns), network)
 }
 
 // begin tells the predecessor that we serve, takes its connections, and then waits for a successor. It is called once
 // everything runs.
 func (s *succession) begin() {
 	s.working.Go(func() {
-		s.mu.Lock()
-		conn := s.with
-		s.mu.Unlock()
-		if conn != nil {
+		if conn := s.predecessor(); conn != nil {
 			if err := s.inherit(conn); err != nil && s.life.Err() == nil {
 				s.log.Warn("the hand-over was cut short").Err(err).Send()
 			}
 			s.part(conn)
 		}
-		if n := s.listeners.CloseRest(); n > 0 {
-			s.log.Info(fmt.Sprintf("closed %d listening sockets of the predecessor that this configuration has no use for", n)).Send()
-		}
+		s.closeRest()
 		s.awaitSuccessor()
 	})
 }
 
-// meet remembers whom we talk to, so that close can end it; false when it is too late.
-func (s *succession) meet(conn *handover.Conn) bool {
+// predecessor is whom we have taken listening sockets from and not parted with; nil for none.
+func (s *succession) predecessor() *handover.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.with = conn
-	return true
+	return s.with
 }
 
+// closeRest closes what was passed in vain, and says so.
+func (s *succession) closeRest() {
+	n, uids := s.listeners.CloseRest()
+	switch {
+	case len(uids) > 0:
+		s.log.Warn(fmt.Sprintf("closed %d listening sockets of the predecessor: its pods are not served here", n)).
+			Str(messages.FieldUIDs, fmt.Sprint(uids)).Send()
+	case n > 0:
+		s.log.Info(fmt.Sprintf("closed %d listening sockets of the predecessor that this configuration has no use for", n)).Send()
+	}
+}
+
+// part ends a conversation.
 func (s *succession) part(conn *handover.Conn) {
 	_ = conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.with = nil
-}
-
-// inherit takes the predecessor's plain connections once we serve.
-func (s *succession) inherit(conn *handover.Conn) error {
-	ready, cancel := context.WithTimeout(s.life, untilServing)
-	err := s.proxy.AwaitReady(ready)
-	cancel()
-	if err != nil {
-		return err
-	}
-	if err := conn.Send(&handover.Message{Serving: &handover.Serving{}}, promptly); err != nil {
-		return err
-	}
-	for {
-		m, fds, err := conn.Receive(betweenLegs)
-		switch {
-		case err != nil:
-			return err
-		case m.Done != nil:
-			s.log.Info(fmt.Sprintf("took over %d connections; %d stay with the predecessor until they end", s.adopted.Load(), m.Done.Kept)).Send()
-			return nil
-		case m.Leg == nil:
-			handover.CloseAll(fds)
-			return errors.New("something else came than a connection")
-		}
-		answer := &handover.Answer{ID: m.Leg.ID}
-		if err := s.adopt(m.Leg, fds); err != nil {
-			s.notAdopted.Add(1)
-			answer.Why = clip(err.Error())
-		} else {
-			s.adopted.Add(1)
-		}
-		if err := conn.Send(&handover.Message{Answer: answer}, promptly); err != nil {
-			return err
-		}
+	if s.with == conn {
+		s.with = nil
 	}
 }
 
-// adopt gives a connection to the pod that is to carry it on.
-func (s *succession) adopt(m *handover.Leg, fds []int) error {
-	leg, err := handover.Take(m, fds)
-	if err != nil {
-		return err
-	}
-	target := s.proxy.podOf(m.Pod)
-	if target == nil {
-		leg.Undeliver()
-		return errors.New("the pod is not here")
-	}
-	answer, err := kit.Ask(s.life, s.proxy.system, target, leg, askDeadline)
-	if err != nil {
-		return err
-	}
-	if _, ok := answer.(*messages.LegTaken); !ok {
-		return errors.New("the pod has no room for it")
-	}
-	return nil
-}
-
-// awaitSuccessor serves one successor after the other until one has taken over.
+// awaitSuccessor serves one successor after the other until one has taken over. One that comes before the last one serves
+// takes its place: that one may be stuck.
 func (s *succession) awaitSuccessor() {
 	door, err := handover.Listen(s.proxy.config.HandoverSocket)
 	if err != nil {
@@ -225,6 +172,8 @@ func (s *succession) awaitSuccessor() {
 		return
 	}
 	var backoff socket.Backoff
+	var talk sync.WaitGroup
+	defer talk.Wait()
 	for {
 		conn, err := door.Accept()
 		if err != nil {
@@ -237,110 +186,30 @@ func (s *succession) awaitSuccessor() {
 		backoff.Reset()
 		if !s.meet(conn) {
 			_ = conn.Close()
-			return
+			continue
 		}
-		over, err := s.bequeath(conn)
-		if err != nil && !errors.Is(err, net.ErrClosed) {
-			s.log.Warn("the hand-over to a successor was cut short").Err(err).Send()
-		}
-		s.part(conn)
-		if over {
-			return
-		}
+		talk.Wait() // the last one was told to end
+		talk.Go(func() {
+			if err := s.bequeath(conn); err != nil && !errors.Is(err, net.ErrClosed) {
+				s.log.Warn("the hand-over to a successor was cut short").Err(err).Send()
+			}
+			s.part(conn)
+		})
 	}
 }
 
-// bequeath passes everything that can be passed. It reports whether the successor serves; if it does not, nothing has
-// changed.
-func (s *succession) bequeath(conn *handover.Conn) (over bool, err error) {
-	m, _, err := conn.Receive(promptly)
-	switch {
-	case err != nil:
-		return false, err
-	case m.Hello == nil || m.Hello.Version != handover.Version:
-		return false, errors.New("the successor speaks another version")
-	}
-	shared := m.Hello.Namespace == s.own
-	if err := s.sendListeners(conn, shared); err != nil {
-		return false, err
-	}
-	m, fds, err := conn.Receive(untilServing)
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("the successor does not serve: %w", err)
-	case m.Serving == nil:
-		handover.CloseAll(fds)
-		return false, errors.New("the successor does not serve")
-	}
-	s.log.Info("the successor serves: handing over").Send()
+// meet remembers whom we talk to, so that close can end it, and parts with who was there before; false when it is too late.
+func (s *succession) meet(conn *handover.Conn) bool {
 	s.mu.Lock()
-	s.began = time.Now()
-	s.mu.Unlock()
-	if shared { // its HTTP endpoints have ours now
-		s.working.Go(func() { <-s.proxy.drainPages(s.life) })
+	defer s.mu.Unlock()
+	if s.closed || !s.began.IsZero() {
+		return false
 	}
-	report, err := s.handConnections(conn)
-	s.mu.Lock()
-	door := s.door
-	s.report = report
-	s.mu.Unlock()
-	_ = door.Close() // before the successor makes its own under the same name
-	if err != nil {
-		return true, err
+	if s.with != nil {
+		_ = s.with.Close()
 	}
-	s.moved.Add(uint64(report.Moved))
-	s.refused.Add(uint64(report.Refused))
-	s.kept.Add(uint64(report.KeptCount))
-	s.log.Info("handed over: " + report.Describe(time.Now())).Send()
-	if report.Why != nil {
-		s.log.Warn("connections stay because the successor did not take them").Err(report.Why).Send()
-	}
-	return true, conn.Send(&handover.Message{Done: &handover.Done{Moved: report.Moved, Kept: report.KeptCount + report.Refused}}, promptly)
-}
-
-func (s *succession) sendListeners(conn *handover.Conn, shared bool) error {
-	n := 0
-	keep := func(ns handover.Namespace) bool { return shared || ns != s.own }
-	err := s.listeners.Open(keep, func(ns handover.Namespace, l socket.Listener) error {
-		fd, err := socket.Duplicate(l)
-		if err != nil {
-			return nil //nolint:nilerr // it was closed meanwhile
-		}
-		defer handover.CloseAll([]int{fd})
-		n++
-		return conn.Send(&handover.Message{Listener: &handover.Listener{Namespace: ns, Address: l.Addr()}}, promptly, fd)
-	})
-	if err != nil {
-		return err
-	}
-	return conn.Send(&handover.Message{Listened: &handover.Listened{Count: n}}, promptly)
-}
-
-// handConnections makes the pod give its plain connections away.
-func (s *succession) handConnections(conn *handover.Conn) (*pod.HandedOver, error) {
-	var id uint64
-	var mu sync.Mutex // the conversation is one message after the other
-	take := func(o *messages.LegOffered) error {
-		mu.Lock()
-		defer mu.Unlock()
-		id++
-		return conn.Pass(id, s.proxy.podUID(), o)
-	}
-	return kit.AskFor[*pod.HandedOver](s.life, s.proxy.system, s.proxy.node.Pod(), &pod.HandOver{Take: take}, wholeHandOver)
-}
-
-// drained completes the report of a process that has handed over, in the log and the metrics; the pod's drain has the trace.
-func (s *succession) drained(d messages.Drained) {
-	s.mu.Lock()
-	report, began := s.report, s.began
-	s.mu.Unlock()
-	if report == nil {
-		return
-	}
-	s.ended.Add(uint64(d.Ended))
-	s.cut.Add(uint64(d.Cut))
-	s.log.Info(fmt.Sprintf("after the hand-over %v ago: %d kept connections ended in time, %d were cut",
-		time.Since(began).Round(time.Millisecond), d.Ended, d.Cut)).Send()
+	s.with = conn
+	return true
 }
 
 // close ends whatever conversation there is, and waits for it.
@@ -378,16 +247,9 @@ func (s *succession) counts(tell func(string, uint64)) {
 	}
 }
 
-// podUID names the pod of dedicated mode, podOf finds the actor of a pod; nil where there is none.
+// podUID names the pod of dedicated mode.
 func (p *Proxy) podUID() string {
 	return p.config.ProxyWorkload.Namespace + "." + p.config.ProxyWorkload.Name
-}
-
-func (p *Proxy) podOf(uid string) *actor.PID {
-	if uid != p.podUID() {
-		return nil
-	}
-	return p.node.Pod()
 }
 
 func clip(text string) string {

@@ -132,8 +132,8 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	if p.succession != nil {
 		undo.add(p.succession.close)
-		network = p.succession.listeners.In(p.succession.own, network)
 	}
+	network = p.succession.own(network)
 	pages, err := p.bindPages(ctx, network)
 	if err != nil {
 		return nil, err

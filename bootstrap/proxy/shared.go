@@ -37,15 +37,17 @@ func (p *Proxy) shared(ctx context.Context) (_ *node.Shared, undo func(), err er
 				if err != nil {
 					return nil, err
 				}
+				p.succession.askForPods()
 				return agent, nil
 			},
-			At: c.InpodUDS, Log: p.logs, Broken: p.fail, Chance: rand.Float64, Counters: p.cni,
+			Inherited: p.succession.inheritedPod,
+			At:        c.InpodUDS, Log: p.logs, Broken: p.fail, Chance: rand.Float64, Counters: p.cni,
 		},
 	}, undo, nil
 }
 
 // openPod opens the listeners of a pod, and its DNS proxy's sockets, in its namespace. They carry the mark, as everything does that is sent from there.
-func (p *Proxy) openPod(ctx context.Context, ns messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
+func (p *Proxy) openPod(ctx context.Context, uid string, ns messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
 	namespace, ok := ns.(*socket.Namespace)
 	if !ok {
 		return nil, fmt.Errorf("a %T is no network namespace of this machine", ns)
@@ -53,6 +55,7 @@ func (p *Proxy) openPod(ctx context.Context, ns messages.PodNamespace, info mess
 	kernel := p.kernelConfig()
 	kernel.MarkListeners = true
 	network, done := socket.In(namespace, kernel)
+	network = p.succession.of(uid, info, namespace.ID(), network)
 	listeners, err := listen(ctx, p.config, network, socket.ListenOptions{
 		Transparent: p.config.Transparent(), ReusePort: p.config.InpodPortReuse,
 	})
@@ -82,7 +85,7 @@ func (p *Proxy) selfProxy(ctx context.Context) (_ *pod.Config, undo func(), err 
 	}
 	kernel := p.kernelConfig()
 	kernel.Mark = 0
-	network := socket.New(kernel)
+	network := p.succession.own(socket.New(kernel))
 	listeners, err := listenAt(ctx, p.config, network, socket.ListenOptions{Transparent: socket.TransparentOff}, messages.EntranceHBONE)
 	if err != nil {
 		return nil, nil, err

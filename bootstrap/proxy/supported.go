@@ -13,9 +13,6 @@ func Supported(c *config.Config) error {
 	refuse := func(name, value, remedy string) {
 		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
 	}
-	if c.HandoverSocket != "" && isShared(c) {
-		refuse("HANDOVER_SOCKET", c.HandoverSocket, "leave it unset in shared mode: old and new proxy share the pods' ports there (INPOD_PORT_REUSE)")
-	}
 	if !c.Proxy {
 		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
 	}

@@ -46,7 +46,7 @@ func (a *Agent) TryTransfer(t Transfer) (Transferred, error) {
 // answered again.
 func (a *Agent) Many(m Many) Held {
 	a.tb.Helper()
-	held, err := call[Held](a, transferLimit, "many", m)
+	held, err := a.TryMany(m)
 	a.must(err)
 	return held
 }
@@ -73,6 +73,11 @@ func (a *Agent) Probe(p Probe) []time.Duration {
 	took, err := call[[]time.Duration](a, transferLimit, "probe", p)
 	a.must(err)
 	return took
+}
+
+// TryMany is Many, or says what went wrong. It may be called from any goroutine.
+func (a *Agent) TryMany(m Many) (Held, error) {
+	return call[Held](a, transferLimit, "many", m)
 }
 
 // Conn is a connection that the agent has opened.

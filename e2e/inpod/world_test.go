@@ -156,6 +156,13 @@ func (w *world) startRefusing(names ...string) {
 // launch starts a node's proxy.
 func (w *world) launch(n *node) *product.Proxy {
 	w.t.Helper()
+	n.proxy = w.launchIn(n, n.pod)
+	return n.proxy
+}
+
+// launchIn starts a proxy of a node in a pod of its own.
+func (w *world) launchIn(n *node, pod *lab.Pod) *product.Proxy {
+	w.t.Helper()
 	env := map[string]string{
 		"PROXY_MODE": "shared", "INPOD_UDS": n.uds, "PACKET_MARK": "",
 		"POD_NAME": "ztunnel-" + n.Name, "POD_NAMESPACE": namespace, "SERVICE_ACCOUNT": "ztunnel-" + n.Name,
@@ -163,10 +170,9 @@ func (w *world) launch(n *node) *product.Proxy {
 	for name, value := range n.env {
 		env[name] = value
 	}
-	n.proxy = product.Launch(w.t, product.Config{
-		Name: "ztunnel-" + n.Name, Namespace: n.pod.NS, Node: n.Name, Mesh: w.mesh, CADir: w.caDir, Env: env,
+	return product.Launch(w.t, product.Config{
+		Name: pod.Name + "-" + n.Name, Namespace: pod.NS, Node: n.Name, Mesh: w.mesh, CADir: w.caDir, Env: env,
 	})
-	return n.proxy
 }
 
 // cni is the pod as the CNI agent knows it.

@@ -139,7 +139,7 @@ func TestListenerIsPassed(t *testing.T) {
 	old, successor, _ := meet(t)
 	ns := Namespace{1, 2}
 	mine, its := NewListeners(), NewListeners()
-	l, err := mine.In(ns, socket.New(socket.Config{})).Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	l, err := mine.In(Pod{}, ns, socket.New(socket.Config{})).Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,14 +148,7 @@ func TestListenerIsPassed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = early.Close() }()
-	err = mine.Open(func(Namespace) bool { return true }, func(n Namespace, open socket.Listener) error {
-		fd, err := socket.Duplicate(open)
-		if err != nil {
-			return err
-		}
-		defer CloseAll([]int{fd})
-		return old.Send(&Message{Listener: &Listener{Namespace: n, Address: open.Addr()}}, soon, fd)
-	})
+	err = mine.Each(func(*Listener) bool { return true }, func(o Open) error { return send(old, o) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,9 +160,9 @@ func TestListenerIsPassed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	its.Hand(m.Listener.Namespace, passed)
+	its.Hand(m.Listener.Pod, m.Listener.Namespace, passed)
 	_ = l.Close()
-	network := its.In(ns, refusing{})
+	network := its.In(Pod{}, ns, refusing{})
 	got, err := network.Listen(t.Context(), m.Listener.Address, socket.ListenOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -190,9 +183,19 @@ func TestListenerIsPassed(t *testing.T) {
 	if _, err := network.Listen(t.Context(), m.Listener.Address, socket.ListenOptions{}); !errors.Is(err, errRefusing) {
 		t.Errorf("a second time: %v", err)
 	}
-	if n := its.CloseRest(); n != 0 {
+	if n, _ := its.CloseRest(); n != 0 {
 		t.Errorf("%d are left", n)
 	}
+}
+
+// send passes an open socket.
+func send(to *Conn, o Open) error {
+	fd, err := socket.Duplicate(o.End())
+	if err != nil {
+		return err
+	}
+	defer CloseAll([]int{fd})
+	return to.Send(&Message{Listener: o.Tell()}, soon, fd)
 }
 
 var errRefusing = errors.New("refused")

@@ -20,7 +20,11 @@ const legWithin = 5 * time.Second
 var ErrRefused = errors.New("the successor refused the connection")
 
 // Pass sends a plain connection to the new process and waits for its answer. The caller keeps owning the sockets: after
-// nil it must close them without another word, after an error they are its own as before.
+// nil it must close them without another word, after an error they are its own as before. An error that does not wrap
+// [ErrRefused] ends the conversation.
+//
+// The new process carries a leg on once its answer is sent. So that there is never a leg that both carry on, an answer that
+// does not come in time is given up in a way that the new process can't overlook: from then on it can't be sent.
 func (c *Conn) Pass(id uint64, pod string, o *messages.LegOffered) error {
 	at := &o.Leg.At
 	var fds []int
@@ -48,7 +52,14 @@ func (c *Conn) Pass(id uint64, pod string, o *messages.LegOffered) error {
 	if err := c.Send(m, legWithin, fds...); err != nil {
 		return fmt.Errorf("send a connection: %w", err)
 	}
-	answer, _, err := c.Receive(legWithin)
+	answer, rest, err := c.Receive(legWithin)
+	if err != nil {
+		_ = c.unix.CloseRead()
+		if last, more, lerr := c.Receive(legWithin); lerr == nil { // it came just before that
+			answer, rest, err = last, more, nil
+		}
+	}
+	CloseAll(rest)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the answer to a connection: %w", err)

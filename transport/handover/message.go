@@ -12,19 +12,23 @@ import (
 )
 
 // Version is what both sides must speak.
-const Version = 1
+const Version = 2
 
-// maxPacket bounds one message, in bytes, and maxDescriptors what comes with it.
+// maxPacket bounds one message, in bytes, and maxDescriptors what comes with it. maxName bounds the names of a pod, which
+// are shorter in Kubernetes.
 const (
 	maxPacket      = 64 << 10
 	maxDescriptors = 4
+	maxName        = 512
 )
 
 // Message is one packet: exactly one of its fields is set.
 type Message struct {
 	Hello    *Hello    `json:",omitempty"`
+	ListPods *ListPods `json:",omitempty"`
 	Listener *Listener `json:",omitempty"`
 	Listened *Listened `json:",omitempty"`
+	Serves   *Serves   `json:",omitempty"`
 	Serving  *Serving  `json:",omitempty"`
 	Leg      *Leg      `json:",omitempty"`
 	Answer   *Answer   `json:",omitempty"`
@@ -36,23 +40,44 @@ type Hello struct {
 	Version int
 	// Namespace is the network namespace of the new process.
 	Namespace Namespace
+	// Shared says that it serves the pods of a node; both or none of the two must.
+	Shared bool
 }
+
+// ListPods asks for the sockets of all pods.
+type ListPods struct{}
 
 // Namespace identifies a network namespace of this machine (device and inode).
 type Namespace struct{ Device, Inode uint64 }
 
+// Pod is whose sockets they are: a pod of the node, or, where UID is empty, the process.
+type Pod struct {
+	UID  string
+	Info messages.WorkloadInfo
+}
+
 // Listener tells of a listening socket.
 type Listener struct {
-	// Namespace is where the socket lives: the process's own or a pod's.
+	Pod Pod
+	// Namespace is where the socket lives: the process's own or the pod's.
 	Namespace Namespace
 	Address   netip.AddrPort
+	// Packets says that it takes datagrams.
+	Packets bool
 }
 
 // Listened ends the listeners.
 type Listened struct{ Count int }
 
-// Serving says that the new process accepts connections.
-type Serving struct{}
+// Serves tells of a pod that the new process serves; once for each before Serving.
+type Serves struct {
+	UID       string
+	Namespace Namespace
+}
+
+// Serving says that the new process accepts connections: of the pods that it named, Count, or of the one workload of
+// dedicated mode.
+type Serving struct{ Count int }
 
 // Leg tells of a plain connection.
 type Leg struct {
@@ -109,7 +134,8 @@ func decode(b []byte) (*Message, error) {
 	}
 	count := 0
 	for _, set := range []bool{
-		m.Hello != nil, m.Listener != nil, m.Listened != nil, m.Serving != nil, m.Leg != nil, m.Answer != nil, m.Done != nil,
+		m.Hello != nil, m.ListPods != nil, m.Listener != nil, m.Listened != nil, m.Serves != nil, m.Serving != nil,
+		m.Leg != nil, m.Answer != nil, m.Done != nil,
 	} {
 		if set {
 			count++
@@ -118,12 +144,30 @@ func decode(b []byte) (*Message, error) {
 	if count != 1 {
 		return nil, errNotOne
 	}
-	if m.Leg != nil {
-		if err := m.Leg.check(); err != nil {
-			return nil, fmt.Errorf("leg: %w", err)
-		}
+	if err := m.check(); err != nil {
+		return nil, err
 	}
 	return &m, nil
+}
+
+// check refuses what nothing of ours would say.
+func (m *Message) check() error {
+	switch {
+	case m.Leg != nil:
+		if err := m.Leg.check(); err != nil {
+			return fmt.Errorf("leg: %w", err)
+		}
+	case m.Listener != nil:
+		p := &m.Listener.Pod
+		for _, name := range []string{p.UID, p.Info.Name, p.Info.Namespace, p.Info.ServiceAccount} {
+			if len(name) > maxName {
+				return fmt.Errorf("listener: a name of %d bytes: %w", len(name), errRange)
+			}
+		}
+	case m.Serves != nil && len(m.Serves.UID) > maxName:
+		return fmt.Errorf("pod: a uid of %d bytes: %w", len(m.Serves.UID), errRange)
+	}
+	return nil
 }
 
 // descriptors is how many come with a message.
@@ -148,6 +192,8 @@ func (l *Leg) check() error {
 	r := &l.Leg.Record
 	at := &l.Leg.At
 	switch {
+	case len(l.Pod) > maxName:
+		return fmt.Errorf("a uid of %d bytes: %w", len(l.Pod), errRange)
 	case l.ToUpstream < 0 || l.ToUpstream > messages.MaxHeld || l.ToDownstream < 0 || l.ToDownstream > messages.MaxHeld:
 		return fmt.Errorf("%d and %d bytes are held: %w", l.ToUpstream, l.ToDownstream, errRange)
 	case at.ToUpstream.Bytes != nil || at.ToDownstream.Bytes != nil:

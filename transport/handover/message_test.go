@@ -40,10 +40,15 @@ func plainLeg() messages.Leg {
 
 func TestMessagesArriveAsTheyWere(t *testing.T) {
 	for name, m := range map[string]*Message{
-		"hello":    {Hello: &Hello{Version: Version, Namespace: Namespace{1, 2}}},
-		"listener": {Listener: &Listener{Namespace: Namespace{3, 1 << 63}, Address: netip.MustParseAddrPort("[::]:15008")}},
+		"hello":     {Hello: &Hello{Version: Version, Namespace: Namespace{1, 2}, Shared: true}},
+		"list pods": {ListPods: &ListPods{}},
+		"listener": {Listener: &Listener{
+			Pod:       Pod{UID: "u", Info: messages.WorkloadInfo{Name: "cart-1", Namespace: "shop", ServiceAccount: "cart"}},
+			Namespace: Namespace{3, 1 << 63}, Address: netip.MustParseAddrPort("[::]:15053"), Packets: true,
+		}},
 		"listened": {Listened: &Listened{Count: 3}},
-		"serving":  {Serving: &Serving{}},
+		"serves":   {Serves: &Serves{UID: "u", Namespace: Namespace{3, 4}}},
+		"serving":  {Serving: &Serving{Count: 1}},
 		"leg":      {Leg: &Leg{ID: 9, Pod: "p", Leg: plainLeg(), ToDownstream: messages.MaxHeld}},
 		"answer":   {Answer: &Answer{ID: 9, Why: "no room"}},
 		"done":     {Done: &Done{Moved: 1, Kept: 2}},
@@ -99,6 +104,9 @@ func TestUnsoundMessagesAreRefused(t *testing.T) {
 		"no object":        `[]`,
 		"no JSON":          `hello`,
 		"empty":            ``,
+		"a long uid":       `{"Serves":{"UID":"` + strings.Repeat("x", maxName+1) + `"}}`,
+		"a long name":      `{"Listener":{"Pod":{"Info":{"ServiceAccount":"` + strings.Repeat("x", maxName+1) + `"}}}}`,
+		"a long pod":       changed(func(l *Leg) { l.Pod = strings.Repeat("x", maxName+1) }),
 		"two messages":     `{"Serving":{},"Done":{}}`,
 		"two values":       `{"Serving":{}}{"Serving":{}}`,
 		"an unknown one":   `{"Reboot":{}}`,
@@ -136,7 +144,8 @@ func TestUnsoundMessagesAreRefused(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, m := range []*Message{
 		{Hello: &Hello{Version: Version}},
-		{Listener: &Listener{Address: netip.MustParseAddrPort("[::]:15008")}},
+		{Listener: &Listener{Pod: Pod{UID: "u"}, Address: netip.MustParseAddrPort("[::]:15008")}},
+		{Serves: &Serves{UID: "u"}},
 		{Leg: &Leg{ID: 9, Leg: plainLeg(), ToDownstream: 5}},
 		{Answer: &Answer{ID: 1, Why: "x"}},
 	} {
