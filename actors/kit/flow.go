@@ -6,7 +6,13 @@ import "sync/atomic"
 // them has something to do. Handing over from one to another wakes nobody. The zero value is ready; it has no timers.
 type FlowDispatcher struct {
 	head atomic.Pointer[cell]
+	// after is where the goroutine that runs the flow finds what it does next. It belongs to that goroutine and is nil when
+	// there is none.
+	after *task
 }
+
+// flowPatience is how often the actors of a flow have their turn before what the flow has left to its goroutine goes to another.
+const flowPatience = 32
 
 // busy marks a dispatcher whose goroutine runs and for which nothing has come since; nil means that none runs.
 var busy cell
@@ -37,10 +43,12 @@ func (d *FlowDispatcher) lead(s *System) bool {
 	return true
 }
 
-func (d *FlowDispatcher) run(s *System) {
+// run runs the flow's actors until none has anything to do. Work that they leave for this goroutine is in after then.
+func (d *FlowDispatcher) run(s *System, after *task) {
 	defer s.end()
 	ample(false)
-	for {
+	d.after = after
+	for rounds := 0; ; rounds++ {
 		var ready *cell
 		for c := d.head.Swap(&busy); c != nil && c != &busy; {
 			next := c.next
@@ -49,9 +57,11 @@ func (d *FlowDispatcher) run(s *System) {
 			c = next
 		}
 		if ready == nil {
+			d.after = nil // once the head says so another may run the flow
 			if d.head.CompareAndSwap(&busy, nil) {
 				return
 			}
+			d.after = after
 			continue
 		}
 		for c := ready; c != nil; {
@@ -60,5 +70,19 @@ func (d *FlowDispatcher) run(s *System) {
 			c.serve(nil, 0)
 			c = next
 		}
+		if rounds >= flowPatience && after.some() {
+			s.launch(*after)
+			*after = task{}
+		}
 	}
+}
+
+// leave has the goroutine that runs the flow do t when the flow's turn is over: it has nothing else to do then, and nobody
+// need be woken. It reports false when there is no such goroutine or it has something to do already.
+func (d *FlowDispatcher) leave(t task) bool {
+	if d == nil || d.after == nil || d.after.some() {
+		return false
+	}
+	*d.after = t
+	return true
 }

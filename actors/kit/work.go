@@ -45,11 +45,14 @@ type Afresh func() any
 // stacks, and ends with it.
 func DoLong(ctx actor.Context, do func() any) {
 	w := cellOf(ctx).begin(func(context.Context) any { return do() })
-	go w.start(context.Background())
+	go w.alone(context.Background())
 }
 
 func (c *cell) startWork(ctx context.Context, do func(context.Context) any) {
-	c.sys.launch(task{work: c.begin(do), ctx: ctx})
+	t := task{work: c.begin(do), ctx: ctx}
+	if !c.run.flow.leave(t) {
+		c.sys.launch(t)
+	}
 }
 
 func (c *cell) begin(do func(context.Context) any) work {
@@ -58,17 +61,33 @@ func (c *cell) begin(do func(context.Context) any) work {
 	return work{cell: c, generation: c.generation + 1, do: do}
 }
 
-func (w work) start(ctx context.Context) {
-	msg := (&w).run(ctx)
-	if next, ok := msg.(Afresh); ok {
-		w.do = func(context.Context) any { return next() }
-		go w.start(ctx)
-		return
+// start does the work on a worker, to which after belongs.
+func (w work) start(ctx context.Context, after *task) {
+	if msg := (&w).run(ctx); !w.again(ctx, msg) {
+		w.end(msg, after)
 	}
-	w.end(msg)
 }
 
-func (w *work) end(msg any) {
+// alone does the work on a goroutine of its own.
+func (w work) alone(ctx context.Context) {
+	if msg := (&w).run(ctx); !w.again(ctx, msg) {
+		after := new(task)
+		w.end(msg, after)
+		after.run(w.cell.sys)
+	}
+}
+
+// again goes on with what has to be done afresh, if msg is that.
+func (w work) again(ctx context.Context, msg any) bool {
+	next, ok := msg.(Afresh)
+	if ok {
+		w.do = func(context.Context) any { return next() }
+		go w.alone(ctx)
+	}
+	return ok
+}
+
+func (w *work) end(msg any, after *task) {
 	defer w.cell.sys.end()
 	w.cell.role.working.Add(-1)
 	if msg == nil {
@@ -79,7 +98,7 @@ func (w *work) end(msg any) {
 	leads := flow != nil && flow.lead(w.cell.sys)
 	w.cell.postOwn(msg, w.generation)
 	if leads {
-		flow.run(w.cell.sys)
+		flow.run(w.cell.sys, after)
 	}
 }
 

@@ -3,6 +3,9 @@ package kit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +67,89 @@ func TestWorkGoesOnAfresh(t *testing.T) {
 		synctest.Wait()
 		if st := s.Stats().Role("test"); st.Working != 0 || st.Failures != 1 {
 			t.Errorf("after its panic: stats %+v", st)
+		}
+	})
+}
+
+// A flow that has work done leaves it to the goroutine that it ran on: nobody is woken for it, and the flow can go on meanwhile.
+func TestFlowsWorkIsDoneWhereTheFlowRan(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {
+		heard := new(diary)
+		release := make(chan struct{})
+		pid := spawnRoot(t, s, Spec{Run: OnFlow(NewFlowDispatcher()), New: actorOf(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case string:
+				heard.add("flow " + goroutine())
+				for range 2 {
+					Do(ctx, func() any {
+						heard.add("work " + goroutine())
+						<-release
+						return 1
+					})
+				}
+			case int:
+				heard.add("done")
+			case bool:
+				heard.add(fmt.Sprint("meanwhile ", m))
+			}
+		})}, "flow")
+		s.Send(pid, "go")
+		synctest.Wait()
+		all := heard.all()
+		if len(all) != 3 {
+			t.Fatalf("heard %v", all)
+		}
+		var g string
+		inline := 0
+		for _, line := range all {
+			if at, ok := strings.CutPrefix(line, "flow "); ok {
+				g = at
+			}
+		}
+		for _, line := range all {
+			if line == "work "+g {
+				inline++
+			}
+		}
+		if inline != 1 {
+			t.Errorf("heard %v, want one piece of work on the flow's goroutine and one on another", all)
+		}
+		s.Send(pid, true)
+		synctest.Wait()
+		if all = heard.all(); all[len(all)-1] != "meanwhile true" {
+			t.Errorf("while it works: %v", all)
+		}
+		close(release)
+		synctest.Wait()
+		if st := s.Stats(); st.Role("test").Working != 0 || st.Goroutines != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// A flow that is never quiet does not hold up what it has left.
+func TestFlowsWorkDoesNotWaitForAFloodedFlow(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, s *System, _ *journal) {
+		done := false
+		rounds := 0
+		pid := spawnRoot(t, s, Spec{Run: OnFlow(NewFlowDispatcher()), New: actorOf(func(ctx actor.Context) {
+			switch ctx.Message().(type) {
+			case string:
+				Do(ctx, func() any { return true })
+				ctx.Send(ctx.Self(), 1)
+			case bool:
+				done = true
+			case int:
+				if rounds++; !done {
+					runtime.Gosched()
+					ctx.Send(ctx.Self(), 1)
+				}
+			}
+		})}, "flow")
+		s.Send(pid, "go")
+		synctest.Wait()
+		if !done {
+			t.Error("the work was not done")
 		}
 	})
 }

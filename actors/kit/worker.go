@@ -16,14 +16,22 @@ type task struct {
 	ctx  context.Context
 }
 
+// some reports whether there is anything to do.
+func (t *task) some() bool { return t.flow != nil || t.cell != nil || t.work.cell != nil }
+
+// run does t, and then what the flow that t ran has left for this goroutine. t is empty afterwards.
 func (t *task) run(s *System) {
-	switch {
-	case t.flow != nil:
-		t.flow.run(s)
-	case t.cell != nil:
-		t.cell.serveAlone()
-	default:
-		t.work.start(t.ctx)
+	for t.some() {
+		now := *t
+		*t = task{}
+		switch {
+		case now.flow != nil:
+			now.flow.run(s, t)
+		case now.cell != nil:
+			now.cell.serveAlone()
+		default:
+			now.work.start(now.ctx, t)
+		}
 	}
 }
 
@@ -52,14 +60,13 @@ func (s *System) worker(t task) {
 	defer s.workers.leave()
 	var next chan task
 	for {
-		t.run(s)
+		t.run(s) // and it holds nothing while it waits
 		if next == nil {
 			next = make(chan task, 1)
 		}
 		if !s.workers.offer(next) {
 			return
 		}
-		t = task{} // holds nothing while it waits
 		var more bool
 		if t, more = <-next; !more {
 			return
