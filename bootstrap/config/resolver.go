@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -29,6 +31,22 @@ func (l *loader) resolver() Resolver {
 		l.env.warn("no DNS resolver for workloads known by host name: " + err.Error())
 	}
 	return parseResolver(string(content))
+}
+
+// ErrNoNameServer says that a resolver file names no name server.
+var ErrNoNameServer = errors.New("it names no name server")
+
+// ReadResolver reads the system's resolver file as it is now. It fails where that can't be read, or names nobody to ask.
+func ReadResolver(h Host) (Resolver, error) {
+	content, err := h.ReadFile(resolverFile)
+	if err != nil {
+		return Resolver{}, fmt.Errorf("read the DNS resolver's configuration: %w", err)
+	}
+	r := parseResolver(string(content))
+	if len(r.NameServers) == 0 {
+		return Resolver{}, fmt.Errorf("read the DNS resolver's configuration: %s: %w", resolverFile, ErrNoNameServer)
+	}
+	return r, nil
 }
 
 func parseResolver(content string) Resolver {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,5 +27,24 @@ options ndots:5 timeout:99 attempts:0 edns0 ndots:x
 	many := parseResolver(strings.Repeat("nameserver 1.1.1.1\n", 100))
 	if len(many.NameServers) != maxNameServers {
 		t.Errorf("got %d name servers", len(many.NameServers))
+	}
+}
+
+func TestReadResolver(t *testing.T) {
+	for content, want := range map[string]string{
+		"nameserver 10.0.0.1\nsearch a.b\noptions timeout:1\n": "",
+		"search a.b\n":           "resolv.conf: it names no name server",
+		"nameserver localhost\n": "resolv.conf: it names no name server",
+	} {
+		r, err := ReadResolver(host(1, map[string]string{resolverFile: content}))
+		if (err == nil) != (want == "") || err != nil && (!errors.Is(err, ErrNoNameServer) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", content, err)
+		}
+		if err == nil && (len(r.NameServers) != 1 || r.TimeoutSeconds != 1) {
+			t.Errorf("%q: %+v", content, r)
+		}
+	}
+	if _, err := ReadResolver(host(1, nil)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without the file: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/troupe-mesh/troupe/actors/dns"
 	"github.com/troupe-mesh/troupe/actors/logs"
 	"github.com/troupe-mesh/troupe/actors/trace"
+	"github.com/troupe-mesh/troupe/bootstrap/config"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/dnswire"
 	"github.com/troupe-mesh/troupe/transport/resolver"
@@ -42,8 +43,21 @@ func (n *namesProxy) close() {
 	}
 }
 
-// listenDNS binds the DNS proxy's sockets, where it is on.
-func (p *Proxy) listenDNS(ctx context.Context, network socket.Network, o socket.ListenOptions) (*namesProxy, error) {
+// listenPodDNS is listenDNS for a pod of the node: with the name servers that there are now (spec/ops.md §1.5). Without any
+// the pod is not served, and the agent tries again.
+func (p *Proxy) listenPodDNS(ctx context.Context, network socket.Network, o socket.ListenOptions) (*namesProxy, error) {
+	if !p.config.DNSProxy {
+		return &namesProxy{}, nil
+	}
+	servers, err := config.ReadResolver(config.ThisHost())
+	if err != nil {
+		return nil, fmt.Errorf("the DNS proxy: %w", err)
+	}
+	return p.listenDNS(ctx, network, o, &servers)
+}
+
+// listenDNS binds the DNS proxy's sockets, where it is on; servers are who it asks.
+func (p *Proxy) listenDNS(ctx context.Context, network socket.Network, o socket.ListenOptions, servers *config.Resolver) (*namesProxy, error) {
 	c, log := p.config, namesLog{p.logs.Scope("ztunnel::dns::server")}
 	if !c.DNSProxy {
 		return &namesProxy{}, nil
@@ -53,14 +67,18 @@ func (p *Proxy) listenDNS(ctx context.Context, network socket.Network, o socket.
 	if n.PacketNetwork, ok = network.(socket.PacketNetwork); !ok {
 		n.PacketNetwork = socket.New(p.kernelConfig()).(socket.PacketNetwork)
 	}
-	sockets, err := dns.Listen(ctx, n, c.DNS.AddrPorts(), o, func(err error) {
+	at := c.DNS
+	if probe, ok := network.(socket.LoopbackProbe); ok && at.IPv6 {
+		at.IPv6 = probe.HasIPv6Loopback() // in the pod: the host has it
+	}
+	sockets, err := dns.Listen(ctx, n, at.AddrPorts(), o, func(err error) {
 		log.log.Warn("no IPv6 for the DNS proxy in this network namespace").Err(err).Send()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the DNS proxy (is another proxy running?): %w", err)
 	}
 	d := &dns.Config{
-		Sockets: sockets, Server: p.names.server, Limits: p.names.limits, Upstream: p.upstream(n), Log: log,
+		Sockets: sockets, Server: p.names.server, Limits: p.names.limits, Upstream: p.upstream(n, servers), Log: log,
 		Domain: messages.CanonicalHost(c.ClusterDomain), Search: searchDomains(c.Resolver.Search), IPv6: c.IPv6Enabled,
 	}
 	if c.PreferredServiceNamespace != nil {
@@ -71,8 +89,7 @@ func (p *Proxy) listenDNS(ctx context.Context, network socket.Network, o socket.
 
 // upstream are the name servers of resolv.conf, asked from where the pod is, without its search list: the application's
 // own resolver has applied one already (spec/control.md §6.6).
-func (p *Proxy) upstream(n namesNetwork) *dnswire.Upstream {
-	c := &p.config.Resolver
+func (p *Proxy) upstream(n namesNetwork, c *config.Resolver) *dnswire.Upstream {
 	return dnswire.NewUpstream(dnswire.UpstreamConfig{
 		Servers: c.NameServers, Timeout: time.Duration(c.TimeoutSeconds) * time.Second, Attempts: int(c.Attempts), Dialer: n,
 		Local: func(k dnswire.Key) []netip.Addr {

@@ -155,7 +155,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 		parts.Shared, parts.ReadyTasks = shared, []string{taskState}
 		parts.Admin.Tasks = append(parts.Admin.Tasks, cni.Task)
 	} else {
-		names, err := p.listenDNS(ctx, network, socket.ListenOptions{})
+		names, err := p.listenDNS(ctx, network, socket.ListenOptions{}, &c.Resolver)
 		if err != nil {
 			return nil, err
 		}

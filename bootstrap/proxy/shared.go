@@ -63,7 +63,7 @@ func (p *Proxy) openPod(ctx context.Context, uid string, ns messages.PodNamespac
 		done()
 		return nil, err
 	}
-	names, err := p.listenDNS(ctx, network, socket.ListenOptions{ReusePort: p.config.InpodPortReuse})
+	names, err := p.listenPodDNS(ctx, network, socket.ListenOptions{ReusePort: p.config.InpodPortReuse})
 	if err != nil {
 		closeAll(listeners)
 		done()

@@ -116,7 +116,7 @@ var controlPlane = []Row{
 	{112, "dns-shuffle", "actors/dns.TestOrderIsRandom", ""},
 	{113, "dns-forward", "actors/dns.TestRepliesAreCached actors/dns.TestOneQuestionForAll", ""},
 	{114, "dns-truncation", "actors/dns.TestLargeAnswers transport/dnswire.TestLargeRepliesAreCut", ""},
-	{115, "dns-ipv6-toggle", "actors/dns.TestListenWithoutIPv6 actors/dns.TestWithoutIPv6NoneIsTold", "the probe of each pod's own namespace (issue 7)"},
+	{115, "dns-ipv6-toggle", "e2e/inpod.TestPodsWithoutIPv6 actors/dns.TestListenWithoutIPv6 actors/dns.TestWithoutIPv6NoneIsTold transport/socket.TestElsewhereIPv6Loopback", ""},
 	{116, "dns-metrics", "actors/dns.TestMetricsAndLog", ""},
 	{117, "on-demand-dns-metric", "bootstrap/proxy.TestOnDemandDNS", ""},
 	{118, "config-dump", "actors/admin.TestDumpGolden e2e/controlplane.TestLifeUnderIstiod", ""},

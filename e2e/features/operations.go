@@ -108,5 +108,5 @@ var operations = []Row{
 	{104, "http-idle-cut", "actors/admin.TestServerLimits", ""},
 	{105, "accept-error-survival", "actors/admin.TestAcceptErrorsAreNotTheEnd actors/pod.TestAcceptErrorsDoNotSpin", ""},
 	{106, "listener-logs", "bootstrap/proxy.TestShutdown", ""},
-	{107, "pod-dns-resolver", "e2e/inpod.TestDNS", "resolv.conf is read at the start, not for each pod"},
+	{107, "pod-dns-resolver", "e2e/inpod.TestPodResolvers bootstrap/config.TestReadResolver", ""},
 }

@@ -15,6 +15,7 @@ import (
 func TestDNS(t *testing.T) {
 	w := newWorld(t)
 	w.nodes[localNode].env["ISTIO_META_DNS_CAPTURE"] = "true"
+	mountResolvConf(t, serveName(t, w.nodes[remoteNode].Pod("names"), "192.0.2.1").pod)
 	client, other := w.pod("client", localNode), w.pod("other", localNode)
 	w.mesh.Services = append(w.mesh.Services, mesh.Service{
 		Name: "cart", Namespace: namespace, Hostname: "cart.default.svc.cluster.local", VIPs: []string{"/10.96.0.7"}, Ports: mesh.Ports{80: 80},
@@ -31,6 +32,9 @@ func TestDNS(t *testing.T) {
 				}
 			}
 		}
+	}
+	if got := client.lookUp("udp", "127.0.0.1:15053", "www.outside.com."); got != "192.0.2.1" {
+		t.Errorf("a name that is not the mesh's: %q", got)
 	}
 	if err := w.nodes[localNode].agent.Delete("uid-client"); err != nil {
 		t.Fatal(err)

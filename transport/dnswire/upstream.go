@@ -156,7 +156,7 @@ func (r *race) run(ctx context.Context) (*dns.Msg, netip.AddrPort, error) {
 			r.blame(o)
 			switch {
 			case ctx.Err() != nil:
-				return nil, netip.AddrPort{}, context.Cause(ctx)
+				return nil, netip.AddrPort{}, r.ended(ctx)
 			case r.started < r.turns():
 				r.start(ctx)
 				pace.Reset(r.pause())
@@ -169,7 +169,7 @@ func (r *race) run(ctx context.Context) (*dns.Msg, netip.AddrPort, error) {
 			}
 			pace.Reset(r.pause())
 		case <-ctx.Done():
-			return nil, netip.AddrPort{}, context.Cause(ctx)
+			return nil, netip.AddrPort{}, r.ended(ctx)
 		}
 	}
 }
@@ -184,6 +184,17 @@ func (r *race) blame(o outcome) {
 	if errors.As(o.err, &said) {
 		r.failed = said
 	}
+}
+
+// ended says why there is no answer when nobody waits any longer: the servers have been too slow, unless ctx was cancelled.
+func (r *race) ended(ctx context.Context) error {
+	switch {
+	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return context.Cause(ctx)
+	case r.failed != nil:
+		return r.failed
+	}
+	return fmt.Errorf("name server %s: %w", r.order[0].addr, errNoAnswer)
 }
 
 func (r *race) pause() time.Duration {

@@ -115,6 +115,24 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// TestElsewhereIPv6Loopback switches IPv6 off there, and only there.
+func TestElsewhereIPv6Loopback(t *testing.T) {
+	n := elsewhereIn(t, Config{})
+	for value, want := range map[string]bool{"1": false, "0": true} {
+		err := n.(*elsewhere).ns.Do(func() error { return os.WriteFile(loopbackIPv6Off, []byte(value), 0) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.(LoopbackProbe).HasIPv6Loopback(); got != want {
+			t.Errorf("disable_ipv6 is %s, but there is a loopback: %v", value, got)
+		}
+	}
+	err := n.(*elsewhere).ns.Do(func() error { return os.WriteFile(loopbackIPv6Off, []byte("1"), 0) })
+	if home := New(Config{}).(LoopbackProbe); err != nil || !home.HasIPv6Loopback() {
+		t.Errorf("at home IPv6 is off too, or %v", err)
+	}
+}
+
 func TestElsewhereWithoutKeepalive(t *testing.T) {
 	n := elsewhereIn(t, Config{})
 	l := listen(t, n, "127.0.0.1:0", ListenOptions{})
