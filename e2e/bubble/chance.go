@@ -8,6 +8,7 @@ const (
 	drawsRestarts
 	drawsEndpoints
 	drawsRenewals
+	drawsAgent
 )
 
 // source is a source of chance from the node's seed; nil without one.

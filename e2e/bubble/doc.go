@@ -5,7 +5,7 @@
 //	w := bubble.New(t, mesh)
 //	client, server := w.Start("client"), w.Start("server")
 //	server.Echo("10.0.0.2:8080")
-//	client.Exchange("10.0.0.2:8080", "hello", "hello")
+//	client.Exchange("10.0.0.2:8080", "hello")
 //	w.Settle()
 //	client.WantAccess(`info ... dst.addr=10.0.0.2:15008 ...`)
 //

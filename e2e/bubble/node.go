@@ -36,10 +36,12 @@ const (
 	portSOCKS     = 15080
 )
 
-// Node is a node that serves one workload of the world.
+// Node is a node that serves one workload of the world, or in shared mode several.
 type Node struct {
 	*node.Node
 	Host *memnet.Host
+	// Agent is the CNI agent that it serves pods for, nil in dedicated mode.
+	Agent *Agent
 	// System are its actors, Events what went wrong with them, Wire what its tunnels refused.
 	System *kit.System
 	Events *Events
@@ -60,7 +62,13 @@ func (w *World) Start(name string) *Node { return w.StartWith(name, Options{}) }
 // StartWith is Start with options.
 func (w *World) StartWith(name string, o Options) *Node {
 	w.tb.Helper()
-	n := &Node{w: w, name: name, Host: w.Host(name), Events: &Events{}, Wire: &hbone.Stats{}, log: &text{}}
+	return w.start(name, o, nil)
+}
+
+// start starts a node: in shared mode where there is an agent.
+func (w *World) start(name string, o Options, agent *Agent) *Node {
+	w.tb.Helper()
+	n := &Node{w: w, name: name, Host: w.Host(name), Agent: agent, Events: &Events{}, Wire: &hbone.Stats{}, log: &text{}}
 	n.startTelemetry(o)
 	n.System = kit.NewSystem(kit.Config{
 		Log:    func(e kit.Event) { n.Events.add(e); n.telemetry.ActorEvent(e) },
@@ -85,24 +93,28 @@ func (w *World) StartWith(name string, o Options) *Node {
 		control.Log, control.Applied = n.logs.Scope("ztunnel::xds::client"), n.telemetry.StateApplied
 	}
 	var err error
-	n.Node, err = node.Start(node.Config{
+	config := node.Config{
 		System:      n.System,
 		State:       state.Config{Resolver: o.resolver(), Random: source(o, drawsEndpoints)},
 		Local:       local,
 		Control:     control,
 		Source:      o.Source,
 		Identity:    identity.Config{Signer: signer, Random: chance(o, drawsRenewals), Observe: n.telemetry.CertificateSigned},
-		Pod:         n.podConfig(o, n.name, n.Host),
 		Revocations: revocations,
-		PodUID:      name,
 		Admin:       admin.Deps{Log: n.logs, Start: time.Now(), Tasks: o.ReadyTasks},
 		ReadyTasks:  o.ReadyTasks,
-	})
+	}
+	if agent != nil {
+		config.Shared = n.shared(o)
+	} else {
+		config.Pod, config.PodUID = n.podConfig(o, n.name, n.Host), name
+	}
+	n.Node, err = node.Start(config)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
 	if !o.Bare {
-		n.Host.Redirect(memnet.Redirection{Outbound: portOutbound, Inbound: portPlaintext, Exempt: []uint16{portHBONE}})
+		capture(n.Host)
 	}
 	w.nodes = append(w.nodes, n)
 	w.Settle()
@@ -149,6 +161,16 @@ func (n *Node) startTelemetry(o Options) {
 }
 
 func (n *Node) podConfig(o Options, name string, host *memnet.Host) pod.Config {
+	n.w.tb.Helper()
+	c, err := n.makePod(o, name, host, socket.ListenOptions{})
+	if err != nil {
+		n.w.tb.Fatal(err)
+	}
+	return c
+}
+
+// makePod makes what serves a workload, with its listeners bound on the workload's host.
+func (n *Node) makePod(o Options, name string, host *memnet.Host, how socket.ListenOptions) (pod.Config, error) {
 	settings := flow.DefaultSettings()
 	settings.Info = messages.WorkloadInfo{Name: name, Namespace: "ns", ServiceAccount: name}
 	settings.IllegalPorts = append(settings.IllegalPorts, portSOCKS)
@@ -170,16 +192,19 @@ func (n *Node) podConfig(o Options, name string, host *memnet.Host) pod.Config {
 		{messages.EntranceOutbound, fmt.Sprintf("[::]:%d", portOutbound)},
 		{messages.EntranceSOCKS5, fmt.Sprintf("127.0.0.1:%d", portSOCKS)},
 	} {
-		bound, err := host.Listen(context.Background(), netip.MustParseAddrPort(l.addr), socket.ListenOptions{})
+		bound, err := host.Listen(context.Background(), netip.MustParseAddrPort(l.addr), how)
 		if err != nil {
-			n.w.tb.Fatal(err)
+			for _, b := range c.Listeners {
+				_ = b.Listener.Close()
+			}
+			return pod.Config{}, err
 		}
 		c.Listeners = append(c.Listeners, pod.Bound{Entrance: l.entrance, Listener: bound})
 	}
 	if o.Pod != nil {
 		o.Pod(&c)
 	}
-	return c
+	return c, nil
 }
 
 // stop ends the node; a second time it does nothing.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/troupe-mesh/troupe/actors/pod"
 	"github.com/troupe-mesh/troupe/messages"
-	"github.com/troupe-mesh/troupe/transport/memnet"
 )
 
 // AddPod lets a node serve one more workload of the world, on a host of its own as a pod has a network namespace of its own,
@@ -19,7 +18,7 @@ func (n *Node) AddPod(name string, o Options) {
 	if err != nil {
 		n.w.tb.Fatal(err)
 	}
-	host.Redirect(memnet.Redirection{Outbound: portOutbound, Inbound: portPlaintext, Exempt: []uint16{portHBONE}})
+	capture(host)
 	n.System.Send(root, &messages.StartAccepting{})
 	n.w.Settle()
 }

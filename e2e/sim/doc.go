@@ -1,5 +1,5 @@
 // Package sim plays whole nodes through a life that a seed makes up: traffic of every kind, policies and workloads that
-// change, a network that misbehaves, actors that crash and messages that get lost. It checks all along what must hold
+// change, pods that come and go as a CNI agent tells, a network that misbehaves, actors that crash and messages that get lost. It checks all along what must hold
 // whatever happens, and plays the same life again from the same seed.
 //
 // # Why it is the same again

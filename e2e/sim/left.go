@@ -38,6 +38,7 @@ func (l *life) checkLeft() {
 			l.fail("%s: messages that nobody knows: %+v", name, unknown)
 		}
 	}
+	l.checkPods()
 	if n := l.world.Net().Open(); n != 0 {
 		l.fail("%d ends of connections are open", n)
 	}

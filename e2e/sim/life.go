@@ -112,11 +112,16 @@ func (l *life) build(t *testing.T) {
 		l.model.tell(name, l.plan.first)
 		l.model.applied(name)
 		l.faults[name] = fault.Seeded(l.seed*16 + uint64(i))
-		l.nodes[name] = l.world.StartWith(name, bubble.Options{
+		o := bubble.Options{
 			Scheduler: l.director.Of(name), Seed: l.seed*16 + uint64(i) + 1, Faults: l.faults[name],
 			Pod:    func(c *pod.Config) { c.Pool.MaxStreams, c.Pool.Unused = l.plan.streams, l.plan.unused },
 			Source: func() discovery.State { return l.model.now(name).mesh().State() },
-		})
+		}
+		if l.plan.shared {
+			l.nodes[name] = l.world.StartShared(o, name)
+		} else {
+			l.nodes[name] = l.world.StartWith(name, o)
+		}
 	}
 	for _, host := range []string{"a", "b", "c", plainWorkload, outsideHost} {
 		l.open(host)

@@ -49,14 +49,14 @@ const (
 var servicePorts = messages.PortMap{portService: portEcho, portBanner: portBanner, portSource: portSource}
 
 // trouble are the kinds of trouble of a life.
-type trouble struct{ network, actors, drain bool }
+type trouble struct{ network, actors, drain, pods bool }
 
 func (t trouble) String() string {
 	var all []string
 	for _, kind := range []struct {
 		is   bool
 		name string
-	}{{t.network, "bad network"}, {t.actors, "faulty actors"}, {t.drain, "a drain"}} {
+	}{{t.network, "bad network"}, {t.actors, "faulty actors"}, {t.drain, "a drain"}, {t.pods, "pods that come and go"}} {
 		if kind.is {
 			all = append(all, kind.name)
 		}
@@ -137,7 +137,9 @@ type step struct {
 type Plan struct {
 	circumstances
 	trouble trouble
-	calls   []*call
+	// shared says that the nodes are in shared mode: a CNI agent tells them of their pods.
+	shared bool
+	calls  []*call
 	// changes are made to a node's state one after another, weather to the network.
 	changes map[string][]change
 	weather []step
@@ -184,6 +186,12 @@ func draw(seed uint64) *Plan {
 			p.weather = append(p.weather, drawWeather(r))
 		}
 	}
+	if p.shared = r.IntN(3) == 0; p.shared && r.IntN(2) == 0 {
+		p.trouble.pods = true
+		for range 1 + r.IntN(4) {
+			p.weather = append(p.weather, drawPod(r))
+		}
+	}
 	return p
 }
 
@@ -201,7 +209,7 @@ func (p *Plan) shorten(end time.Duration) {
 
 // script is the plan as lines, but for the changes, which are many.
 func (p *Plan) script() []string {
-	lines := []string{fmt.Sprintf("%s: %+v", p.trouble, p.circumstances)}
+	lines := []string{fmt.Sprintf("%s, shared %v: %+v", p.trouble, p.shared, p.circumstances)}
 	for _, c := range p.calls {
 		lines = append(lines, c.String())
 	}
