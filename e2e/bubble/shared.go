@@ -48,7 +48,7 @@ func (n *Node) shared(o Options) *node.Shared {
 		},
 		Pods: pods.Config{
 			Log: n.logs, Counters: &pods.Counters{}, Added: func(a trace.PodAdded) { n.telemetry.PodAdded(a) },
-			Open: func(_ context.Context, _ messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
+			Open: func(_ context.Context, _ string, _ messages.PodNamespace, info messages.WorkloadInfo) (*pods.Opened, error) {
 				c, err := n.makePod(o, info.Name, n.w.hosts[info.Name], socket.ListenOptions{ReusePort: true})
 				if err != nil {
 					return nil, err
