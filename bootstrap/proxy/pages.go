@@ -22,10 +22,14 @@ const (
 
 // tasks are those of this proxy.
 func (p *Proxy) tasks() []string {
-	if p.config.DNSProxy {
-		return []string{taskState, taskProxy, taskDNS}
+	all := []string{taskState}
+	if p.config.Proxy {
+		all = append(all, taskProxy)
 	}
-	return []string{taskState, taskProxy}
+	if p.config.DNSProxy {
+		all = append(all, taskDNS)
+	}
+	return all
 }
 
 // The HTTP endpoints, as logs, metrics and errors name them.

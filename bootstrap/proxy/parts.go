@@ -109,8 +109,12 @@ func (p *Proxy) kernelConfig() socket.Config {
 	}
 }
 
-// listen binds a pod's listeners in the reference's order; when one fails, none stays.
+// listen binds a pod's listeners in the reference's order; when one fails, none stays. Without ENABLE_PROXY there are none: the
+// pod has its DNS proxy only.
 func listen(ctx context.Context, c *config.Config, network socket.Network, o socket.ListenOptions) ([]pod.Bound, error) {
+	if !c.Proxy {
+		return nil, nil
+	}
 	return listenAt(ctx, c, network, o,
 		messages.EntranceHBONE, messages.EntrancePlaintext, messages.EntranceOutbound, messages.EntranceSOCKS5)
 }
@@ -169,7 +173,7 @@ func (p *Proxy) podConfig(network socket.Network, listeners []pod.Bound, info me
 	}
 	settings.InboundPort, settings.IllegalPorts = c.Inbound.Port(), c.IllegalPorts
 	settings.ResponseBaggage, settings.LocalhostAppTunnel = c.ResponseBaggage, c.LocalhostAppTunnel
-	settings.OnDemand, settings.LocalFastpath = c.XDSOnDemand, c.LocalFastpath
+	settings.OnDemand, settings.LocalFastpath = c.XDSOnDemand, c.LocalFastpath && c.Proxy
 	settings.EnforceWaypoint, settings.DenyUnknownPolicies = c.EnforceWaypoint, c.UnknownPolicyDenies
 
 	client, server := hbone.ClientDefaults(), hbone.ServerDefaults()

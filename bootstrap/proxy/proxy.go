@@ -174,7 +174,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (_ *Proxy, err erro
 	}
 	if isShared(c) {
 		p.watchPods()
-		for _, task := range []string{taskProxy, taskDNS} { // pods bring their own
+		for _, task := range []string{taskProxy, taskDNS} { // pods bring their own; one that is not awaited is none
 			p.node.Complete(task)
 		}
 	}

@@ -117,12 +117,7 @@ func TestUnsupportedSettings(t *testing.T) {
 		environ []string
 		want    []string // what must be named, and what is to be done about it
 	}{
-		{[]string{"ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, []string{"ENABLE_PROXY=false", "leave ENABLE_PROXY unset"}},
 		{[]string{"LOCAL_FASTPATH=true"}, []string{"LOCAL_FASTPATH=true", "leave LOCAL_FASTPATH unset"}},
-		{
-			[]string{"LOCAL_FASTPATH=true", "ENABLE_PROXY=false", "ISTIO_META_DNS_CAPTURE=true"}, // all at once
-			[]string{"LOCAL_FASTPATH=true", "ENABLE_PROXY=false"},
-		},
 	}
 	for _, test := range tests {
 		t.Run(strings.Join(test.environ, " "), func(t *testing.T) {

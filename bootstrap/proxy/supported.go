@@ -13,9 +13,6 @@ func Supported(c *config.Config) error {
 	refuse := func(name, value, remedy string) {
 		problems = append(problems, fmt.Errorf("%s=%s is not supported by this version: %s", name, value, remedy))
 	}
-	if !c.Proxy {
-		refuse("ENABLE_PROXY", "false", "leave ENABLE_PROXY unset")
-	}
 	if c.LocalFastpath && c.ProxyMode == config.Dedicated {
 		refuse("LOCAL_FASTPATH", "true", "leave LOCAL_FASTPATH unset: a dedicated proxy serves one workload only")
 	}

@@ -2,6 +2,8 @@ package inpod
 
 import (
 	"net"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,34 @@ func TestDNS(t *testing.T) {
 	}
 	if got := other.lookUp("udp", "127.0.0.1:15053", "cart."); got != "10.96.0.7" {
 		t.Errorf("after another pod is deleted: %q", got)
+	}
+}
+
+// TestDNSWithoutProxy: without ENABLE_PROXY a pod has its DNS proxy, and nothing else listens in it.
+func TestDNSWithoutProxy(t *testing.T) {
+	w := newWorld(t)
+	n := w.nodes[localNode]
+	n.env["ISTIO_META_DNS_CAPTURE"], n.env["ENABLE_PROXY"], n.env["LOCAL_FASTPATH"] = "true", "false", "true"
+	client := w.pod("client", localNode)
+	w.mesh.Services = append(w.mesh.Services, mesh.Service{
+		Name: "cart", Namespace: namespace, Hostname: "cart.default.svc.cluster.local", VIPs: []string{"/10.96.0.7"}, Ports: mesh.Ports{80: 80},
+	})
+	w.start()
+	if got := client.lookUp("udp", "127.0.0.1:15053", "cart."); got != "10.96.0.7" {
+		t.Errorf("%q, want the service's address", got)
+	}
+	for _, port := range []uint16{15001, 15006, hbonePort} {
+		for _, at := range []string{"127.0.0.1", "::1"} {
+			if got := callPort(client.app, netip.AddrPortFrom(netip.MustParseAddr(at), port)); got != refused {
+				t.Errorf("%s %d: %s", at, port, got)
+			}
+		}
+	}
+	if got := states(t, n.proxy)["uid-client"]; got.State != "Up" {
+		t.Errorf("the pod is %+v", got)
+	}
+	if out := n.proxy.Output(); strings.Contains(out, "Task 'proxy'") || !strings.Contains(out, "Task 'dns proxy' complete") {
+		t.Error("readiness waited for the wrong tasks")
 	}
 }
 

@@ -53,6 +53,7 @@ type member struct {
 	node     *node
 	workload mesh.Workload
 	captured bool
+	rules    lab.Redirection
 	app      *agent.Agent
 }
 
@@ -84,7 +85,7 @@ func workload(name, node string, pod *lab.Pod) mesh.Workload {
 func (w *world) pod(name, node string, options ...option) *member {
 	w.t.Helper()
 	n := w.nodes[node]
-	m := &member{Pod: n.Node.Pod(name), w: w, node: n, captured: true}
+	m := &member{Pod: n.Node.Pod(name), w: w, node: n, captured: true, rules: lab.InPod}
 	m.workload = workload(name, node, m.Pod)
 	for _, o := range options {
 		o(m)
@@ -95,6 +96,9 @@ func (w *world) pod(name, node string, options ...option) *member {
 
 // uncaptured is a pod outside the mesh.
 func uncaptured(m *member) { m.captured, m.workload.Protocol = false, mesh.TCP }
+
+// ruled has the redirection of a pod changed.
+func ruled(change func(*lab.Redirection)) option { return func(m *member) { change(&m.rules) } }
 
 func inService(hostname string, ports mesh.Ports) option {
 	return func(m *member) { m.workload.Services[namespace+"/"+hostname] = ports }
@@ -125,7 +129,7 @@ func (w *world) startRefusing(names ...string) {
 	}
 	for _, m := range w.members {
 		if m.captured {
-			m.Redirect(lab.InPod)
+			m.Redirect(m.rules)
 		}
 	}
 	for _, n := range w.nodes {

@@ -93,6 +93,23 @@ func (l *Lab) Bare(name string) *Namespace {
 	return l.namespace(name)
 }
 
+// Behind makes a machine behind the pod, such as a virtual machine in it: a link of the pod leads to it and to nothing else.
+// It has the pod for its default route. It returns the machine's namespace and the link's name in the pod.
+func (p *Pod) Behind(name string) (machine *Namespace, link string) {
+	p.Node.lab.tb.Helper()
+	machine, link = p.Node.lab.namespace(p.NS.name+"/"+name), "virt0"
+	p.Node.lab.must(connectBehind(p, machine, link))
+	return machine, link
+}
+
+// Probe gives the node the addresses that the kubelet's probes come from, and returns them.
+func (n *Node) Probe() (v4, v6 netip.Addr) {
+	n.lab.tb.Helper()
+	v4, v6 = netip.MustParseAddr(probeIPv4), netip.MustParseAddr(probeIPv6)
+	n.lab.must(n.ns.Do(func() error { return configure("lo", host(v4), host(v6)) }))
+	return v4, v6
+}
+
 // NS is the node's own namespace.
 func (n *Node) NS() *Namespace { return n.ns }
 

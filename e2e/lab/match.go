@@ -41,11 +41,15 @@ func protocol(number byte) match {
 	return match{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equals([]byte{number})}
 }
 
-// outLo holds for packets that leave by lo.
-func outLo() match {
-	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, "lo")
-	return match{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, equals(name)}
+// outLo holds for packets that leave by lo, in for those that come by a link.
+func outLo() match { return link(expr.MetaKeyOIFNAME, "lo") }
+
+func in(name string) match { return link(expr.MetaKeyIIFNAME, name) }
+
+func link(way expr.MetaKey, name string) match {
+	padded := make([]byte, unix.IFNAMSIZ)
+	copy(padded, name)
+	return match{&expr.Meta{Key: way, Register: 1}, equals(padded)}
 }
 
 func source(ip string) match { return address(ip, 12, 8) }

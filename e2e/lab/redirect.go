@@ -18,6 +18,9 @@ const (
 	inboundPort  = 15006
 	hbonePort    = 15008
 	dnsPort      = 15053
+	// The kubelet's probes come from these addresses.
+	probeIPv4 = "169.254.7.127"
+	probeIPv6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff"
 )
 
 // Redirection says which traffic of a pod goes to the proxy's listeners instead.
@@ -26,8 +29,14 @@ type Redirection struct {
 	// a pod of the mesh (spec/ops.md §4.3). Without it only what the pod sends is redirected, as the reference's
 	// tests of dedicated mode do (spec/dataplane.md §1.7).
 	Inbound bool
-	// DNS redirects DNS queries too. It needs Inbound.
+	// DNS redirects DNS queries too. It needs Inbound, and so do the others.
 	DNS bool
+	// Ingress leaves what arrives alone (the annotation bypass-inbound-capture).
+	Ingress bool
+	// Reroute are the links whose arrivals are taken for what the pod sends (reroute-virtual-interfaces).
+	Reroute []string
+	// Tool puts the rules in place.
+	Tool Tool
 }
 
 // The forms of redirection that the tests use.
@@ -38,6 +47,9 @@ var (
 
 // install puts the rules into the namespace of the calling thread.
 func (r Redirection) install() error {
+	if r.Tool != Netlink {
+		return r.installByTool()
+	}
 	conn, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("opening nf_tables: %w", err)
@@ -54,7 +66,7 @@ func (r Redirection) install() error {
 		return flush(conn)
 	}
 	pre := conn.AddChain(chain(nat, "pre", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, -100))
-	add(nat, pre, inboundRules())
+	add(nat, pre, r.inboundRules())
 	add(nat, out, outboundRules(r.DNS))
 	mangle := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "t_mangle"})
 	mpre := conn.AddChain(chain(mangle, "pre", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -150))
@@ -74,9 +86,17 @@ func (r Redirection) install() error {
 	return addReturnPath()
 }
 
-func inboundRules() []rule {
-	rules := make([]rule, 0, 3)
-	rules = append(rules, when(tcp(), source("169.254.7.127")).then(accept()))
+func (r Redirection) inboundRules() []rule {
+	var rules []rule
+	for _, link := range r.Reroute {
+		rules = append(rules, when(in(link), tcp()).then(redirect(outboundPort)...))
+	}
+	if r.Ingress {
+		return rules
+	}
+	for _, probe := range []string{probeIPv4, probeIPv6} {
+		rules = append(rules, when(tcp(), source(probe)).then(accept()))
+	}
 	for _, loopback := range []string{"127.0.0.1", "::1"} {
 		rules = append(rules, when(not(dest(loopback)), tcp(), not(destPort(hbonePort)), not(marked(proxyMark))).
 			then(redirect(inboundPort)...))
@@ -86,7 +106,7 @@ func inboundRules() []rule {
 
 func outboundRules(dns bool) []rule {
 	loopbacks := []string{"127.0.0.1", "::1"}
-	rules := []rule{when(tcp(), dest("169.254.7.127")).then(accept())}
+	rules := []rule{when(tcp(), dest(probeIPv4)).then(accept()), when(tcp(), dest(probeIPv6)).then(accept())}
 	if dns {
 		rules = append(rules, when(not(outLo()), not(marked(proxyMark)), udp(), destPort(53)).then(redirect(dnsPort)...))
 		for _, loopback := range loopbacks {

@@ -123,4 +123,32 @@ func (n *Node) connectPod(p *Pod, id byte) error {
 	})
 }
 
+// connectBehind links a machine to the pod it is behind.
+func connectBehind(p *Pod, machine *Namespace, link string) error {
+	inside, outside := []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24"), netip.MustParsePrefix("fd00:77::1/64")},
+		[]netip.Prefix{netip.MustParsePrefix("192.168.77.2/24"), netip.MustParsePrefix("fd00:77::2/64")}
+	if err := machine.sysctl(hosting); err != nil {
+		return err
+	}
+	err := p.NS.Do(func() error {
+		if err := addVeth(link, "", "eth0", machine); err != nil {
+			return err
+		}
+		return configure(link, inside...)
+	})
+	if err != nil {
+		return err
+	}
+	return machine.Do(func() error {
+		if err := setUp("lo"); err != nil {
+			return err
+		}
+		if err := configure("eth0", outside...); err != nil {
+			return err
+		}
+		return addRoutes(via{netip.PrefixFrom(netip.IPv4Unspecified(), 0), inside[0].Addr()},
+			via{netip.PrefixFrom(netip.IPv6Unspecified(), 0), inside[1].Addr()})
+	})
+}
+
 func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
