@@ -67,21 +67,21 @@ func TestCarrierSaysOnceThatItIsIdle(t *testing.T) {
 			}
 		}
 
-		time.Sleep(idleAfter + time.Second)
+		<-time.After(idleAfter + time.Second)
 		expect("never a word", idleAfter)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		expect("still not a word", idleAfter)
 		pass(t, acc.app, client)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		expect("a word from the other side", idleAfter)
 
 		spoke := time.Since(start)
 		pass(t, client, acc.app)
-		time.Sleep(idleAfter / 2)
+		<-time.After(idleAfter / 2)
 		pass(t, client, acc.app)
-		time.Sleep(idleAfter)
+		<-time.After(idleAfter)
 		expect("words", idleAfter)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		expect("and no more", idleAfter, spoke+2*idleAfter)
 
 		_ = client.Close()
@@ -107,7 +107,7 @@ func TestNoByteIsLostBetweenTwoIdleTimes(t *testing.T) {
 		var idle atomic.Int64
 		go carryAfresh(NewCarrier(downstream, stream, SideDownstream, &Counters{}), func() { idle.Add(1) }, done)
 		for i := range 200 {
-			time.Sleep(time.Duration(i) * idleAfter / 50)
+			<-time.After(time.Duration(i) * idleAfter / 50)
 			pass(t, client, acc.app)
 			pass(t, acc.app, client)
 		}
