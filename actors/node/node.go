@@ -111,7 +111,7 @@ const orderAgain = time.Second
 
 // drainAgain is after how long a server that has not drained is told again, drainSoon is that of one that crashed over it.
 const (
-	drainAgain = 5 * time.Second
+	drainAgain = time.Second
 	drainSoon  = 100 * time.Millisecond
 )
 
@@ -172,10 +172,11 @@ type node struct {
 	opened  bool
 	opening int
 	// draining is the drain that closed them for good, redrain when it is told again.
-	draining  *messages.Drain
-	redrain   *kit.Timer
-	askers    []*actor.PID // who waits for the drain
-	drainedBy map[string]messages.Drained
+	draining     *messages.Drain
+	patientUntil time.Time
+	redrain      *kit.Timer
+	askers       []*actor.PID // who waits for the drain
+	drainedBy    map[string]messages.Drained
 }
 
 // Receive takes the root's messages.
@@ -281,7 +282,7 @@ func (n *node) complete(ctx actor.Context, task string) {
 
 // drain drains whoever serves.
 func (n *node) drain(ctx actor.Context, m *messages.Drain) {
-	n.draining = m
+	n.draining, n.patientUntil = m, time.Now().Add(m.Deadline)
 	n.orders.Forget()
 	if asker := ctx.Sender(); asker != nil {
 		n.askers = append(n.askers, asker)
@@ -295,9 +296,10 @@ func (n *node) drainServers(ctx actor.Context) {
 		n.redrain.Stop()
 	}
 	n.redrain = nil
+	m := &messages.Drain{Mode: n.draining.Mode, Deadline: max(time.Until(n.patientUntil), 0)} // who hears of it late has less time
 	for _, s := range n.servers {
 		if _, over := n.drainedBy[s.pid.Id]; !over {
-			ctx.Request(s.pid, n.draining)
+			ctx.Request(s.pid, m)
 			if n.redrain == nil {
 				n.redrain = kit.After(ctx, drainAgain, &drainOverdue{})
 			}

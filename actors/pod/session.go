@@ -180,6 +180,8 @@ func (s *session) secured(ctx actor.Context, m *secured) {
 	case s.over:
 		_ = s.conn.Close()
 		return
+	case s.server != nil:
+		return // it came twice: two that serve one connection would break it
 	case m.err != nil:
 		s.deps.Telemetry.HandshakeRefused(messages.Inbound, m.err)
 		s.deny(ctx, &messages.Failure{

@@ -66,8 +66,7 @@ func whatever(kind string) Message {
 var sweepAll = flag.Bool("sweep", false, "TestSweep delays and doubles every message, too, and loses every reply")
 
 // own are the ends of what actors left to goroutines of their own. The kit delivers them once, whatever happens, so that
-// nobody makes up for one that is dropped, or shares what it carries with a second. The listeners of an HTTP endpoint come
-// once, too: who drops them closes them.
+// nobody makes up for one that is dropped. The listeners of an HTTP endpoint come once, too: who drops them closes them.
 var own = map[spot]bool{
 	{"node", "admin.Serve"}:             true,
 	{"admin", "admin.Serve"}:            true,
@@ -109,7 +108,7 @@ func TestSweep(t *testing.T) {
 func sweep(t *testing.T, seen map[spot]bool, side Side, atStart bool, all []Fault) {
 	for _, at := range slices.SortedFunc(maps.Keys(seen), func(a, b spot) int { return strings.Compare(a.role+a.kind, b.role+b.kind) }) {
 		for _, f := range all {
-			if own[at] && (f == Drop || f == Duplicate) {
+			if own[at] && f == Drop {
 				continue
 			}
 			row := &Row{Role: at.role, Node: side, Over: whatever(at.kind), AtStart: atStart, mayMiss: true}
