@@ -30,7 +30,9 @@ type golden struct {
 	breaks  func(client, server *fault.Faults)
 	// warm makes a tunnel beforehand, of which there is no trace then.
 	warm bool
-	play func(t *testing.T, w *bubble.World, client, server *bubble.Node)
+	// shared says that the server's node is in shared mode.
+	shared bool
+	play   func(t *testing.T, w *bubble.World, client, server *bubble.Node)
 }
 
 func hello(_ *testing.T, _ *bubble.World, client, _ *bubble.Node) {
@@ -95,6 +97,20 @@ func goldens() map[string]golden {
 		"revoked":    revoked(false),
 		"revocation": revoked(true),
 		"discovery":  pushed(),
+		"pod-comes": {shared: true, warm: true, play: func(t *testing.T, w *bubble.World, client, server *bubble.Node) {
+			server.Agent.Delete("server")
+			settled(t, w, server)
+			client.WantRefused("10.9.0.2:80")
+			server.Agent.Add("server")
+			settled(t, w, server)
+			client.Exchange("10.9.0.2:80", "hello")
+		}},
+		"pod-panic": {shared: true, breaks: func(_, server *fault.Faults) {
+			fault.On[messages.StartPod](server, "pods").Once().Panic(errors.New("broken on purpose"))
+		}, play: func(t *testing.T, w *bubble.World, client, server *bubble.Node) {
+			settled(t, w, server)
+			client.Exchange("10.9.0.2:80", "hello")
+		}},
 		"long": {warm: true, play: func(_ *testing.T, w *bubble.World, client, _ *bubble.Node) {
 			c := client.Dial("10.9.0.2:80")
 			c.Say("hello")
@@ -120,7 +136,13 @@ func TestGoldenTraces(t *testing.T) {
 					g.breaks(broken[0], broken[1])
 					ofClient.Faults, ofServer.Faults = broken[0], broken[1]
 				}
-				client, server := w.StartWith("client", ofClient), w.StartWith("server", ofServer)
+				client := w.StartWith("client", ofClient)
+				var server *bubble.Node
+				if g.shared {
+					server = w.StartShared(ofServer, "server")
+				} else {
+					server = w.StartWith("server", ofServer)
+				}
 				server.Echo("10.0.0.2:8080")
 				w.Serve(w.Host("legacy"), "10.0.0.3:8080", bubble.Echo)
 				if g.warm {
