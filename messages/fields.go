@@ -160,4 +160,5 @@ const (
 	EventPolicyReevaluated   = "policy.reevaluated"
 	EventUnknownPolicyListed = "policy.unknown"
 	EventResourceRejected    = "resource.rejected"
+	EventSourceLost          = "source.lost"
 )

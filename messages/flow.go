@@ -59,6 +59,8 @@ type Established struct {
 	HasBaggage  bool
 	KeepTrace   bool
 	DstIdentity Identity
+	// SourceLost says that the application sees another address than the client's, which it should have seen.
+	SourceLost bool
 }
 
 // EstablishFailed says that the next hop could not be reached or refused.

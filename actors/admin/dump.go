@@ -65,6 +65,9 @@ func (d *dumper) collect(ctx context.Context) (map[string]any, error) {
 		return nil, fmt.Errorf("dump policies: %w", err)
 	}
 	sections["policies"] = dumpPolicies(policies)
+	if unknown := dumpUnknownPolicies(workloads, policies); len(unknown) > 0 {
+		sections["unknownPolicies"] = unknown
+	}
 	certificates, err := call(ctx, s.Certificates)
 	if err != nil {
 		return nil, fmt.Errorf("dump certificates: %w", err)

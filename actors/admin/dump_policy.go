@@ -19,6 +19,27 @@ func dumpPolicies(policies []*messages.Authorization) []object {
 	})
 }
 
+// dumpUnknownPolicies shows which policies workloads name and nobody has told of, with the UIDs of those workloads. They count
+// for nothing, or deny everything when the node is told so.
+func dumpUnknownPolicies(workloads []*messages.Workload, policies []*messages.Authorization) map[string][]string {
+	known := make(map[string]struct{}, len(policies))
+	for _, p := range policies {
+		known[p.Key] = struct{}{}
+	}
+	unknown := map[string][]string{}
+	for _, w := range workloads {
+		for i, key := range w.AuthorizationPolicies {
+			if _, is := known[key]; !is && !slices.Contains(w.AuthorizationPolicies[:i], key) {
+				unknown[key] = append(unknown[key], w.UID)
+			}
+		}
+	}
+	for _, uids := range unknown {
+		slices.Sort(uids)
+	}
+	return unknown
+}
+
 func dumpMatch(m messages.Match) object {
 	o := object{}
 	optList(o, "namespaces", m.Namespaces, dumpString)

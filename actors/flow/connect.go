@@ -101,7 +101,10 @@ func (t *tunnel) established(ctx actor.Context, m *messages.Established) {
 	if t.over || t.setUp {
 		return
 	}
-	t.markDial(m.DialStart, m.DialEnd, nil)
+	dial := t.markDial(m.DialStart, m.DialEnd, nil)
+	if m.SourceLost {
+		t.marks.Event(dial, messages.EventSourceLost, messages.StringAttr(messages.AttrSourceAddress, t.entry.Peer.Addr().String()))
+	}
 	t.rec.Keep = t.rec.Keep || m.KeepTrace
 	if m.HasBaggage && t.request != nil && t.request.Protocol == messages.OutboundDoubleHBONE {
 		t.rec.DerivedDestination = derivedFrom(m.Baggage, m.DstIdentity)
@@ -131,9 +134,9 @@ func (t *tunnel) settle() {
 }
 
 // markDial records the client's CONNECT, or the dial; f is nil where it went well.
-func (t *tunnel) markDial(start, end time.Time, f *messages.Failure) {
+func (t *tunnel) markDial(start, end time.Time, f *messages.Failure) messages.SpanRef {
 	if t.marks == nil || start.IsZero() || t.dialMarked {
-		return
+		return messages.NoSpan
 	}
 	t.dialMarked = true
 	name := messages.SpanDial
@@ -142,12 +145,13 @@ func (t *tunnel) markDial(start, end time.Time, f *messages.Failure) {
 	}
 	s := t.marks.Span(name, t.stage, start.Sub(t.rec.Start), end.Sub(t.rec.Start))
 	if f == nil {
-		return
+		return s
 	}
 	t.marks.Blame(s, f.Reason)
 	if f.Reason == messages.ReasonPeerRefused { // the reasons of the other answers say what it was
 		t.marks.Attr(s, messages.IntAttr(messages.AttrHTTPStatus, int64(f.Status)))
 	}
+	return s
 }
 
 func (t *tunnel) establishFailed(ctx actor.Context, m *messages.EstablishFailed) {

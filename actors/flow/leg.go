@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -294,11 +296,27 @@ func (t *tunnel) inboundLeg(headers []hbone.Header) func(*leg) any {
 			closeConn(conn) // a stream is refused by the tunnel actor, who knows whether spans are kept
 			return l.failed(start, f, false)
 		}
+		var up any
 		if stream == nil {
-			return l.carryPlain(start, conn, app, socksAnswer{})
+			up = l.carryPlain(start, conn, app, socksAnswer{})
+		} else {
+			up = l.answer(start, app, stream, headers, preface)
 		}
-		return l.answer(start, app, stream, headers, preface)
+		if m, ok := up.(*messages.Established); ok {
+			m.SourceLost = isLost(options.Source, in.Dial.Addr(), app)
+		}
+		return up
 	}
+}
+
+// isLost reports whether a connection to an application is not from the address that it was to be from. A pod that calls
+// itself has none to keep.
+func isLost(source, to netip.Addr, app socket.Conn) bool {
+	if !source.IsValid() || source == to {
+		return false
+	}
+	local, ok := app.LocalAddr().(*net.TCPAddr)
+	return ok && local.AddrPort().Addr().Unmap() != source
 }
 
 // heed gives a dial up when the peer leaves meanwhile. The function that it returns must be called after the dial.

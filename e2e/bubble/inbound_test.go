@@ -300,3 +300,56 @@ func TestPeerLeavesDuringSetup(t *testing.T) {
 		})
 	}
 }
+
+// Where the kernel does not let a dial appear as the client, the connection is made all the same, and its trace says that the
+// application sees another address.
+func TestLostSourceIsTraced(t *testing.T) {
+	for name, test := range map[string]struct {
+		forbidden bool
+		call      string
+		want      int
+	}{
+		"kept":                {call: "10.0.0.2:8080"},
+		"lost":                {forbidden: true, call: "10.0.0.2:8080", want: 1},
+		"a pod calls itself":  {forbidden: true, call: "itself"},
+		"a client in plain":   {forbidden: true, call: "plain", want: 1},
+		"plain and preserved": {call: "plain"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, two(), func(t *testing.T, w *bubble.World) {
+				client, server := w.Start("client"), w.Start("server")
+				server.Echo("10.0.0.2:8080")
+				if test.forbidden {
+					server.Host.ForbidTransparent()
+				}
+				switch test.call {
+				case "itself":
+					w.MustTunnel(server.Host, bubble.Identity("server"), server).WantStatus(200, "10.0.0.2:8080")
+				case "plain":
+					c := w.DialFrom("legacy", "10.0.0.2:8080")
+					c.Say("hello")
+					c.Hear("hello")
+					c.Finish()
+				default:
+					client.Exchange(test.call, "hello")
+				}
+				w.Pass(time.Second)
+				told := 0
+				for _, s := range server.Spans() {
+					for _, e := range s.Events {
+						if e.Name == messages.EventSourceLost {
+							told++
+							if s.Name != messages.SpanDial.String() || len(e.Attributes) != 1 || e.Attributes[0].Key != messages.AttrSourceAddress {
+								t.Errorf("span %s tells %+v", s.Name, e)
+							}
+						}
+					}
+				}
+				if told != test.want {
+					t.Errorf("told %d times, want %d", told, test.want)
+				}
+				server.WantFlag("-", 1)
+			})
+		})
+	}
+}
