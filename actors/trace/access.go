@@ -48,8 +48,11 @@ func (t *Telemetry) logClosed(r *messages.Record, s *Series, c *relay.Counters, 
 	if r.Failure != nil {
 		line = line.Str(messages.FieldError, r.Failure.Text)
 	}
-	line.OptStr(messages.FieldCutBy, r.CutBy).Send() // the reference does not tell; it is behind what it does tell
+	line.OptStr(messages.FieldCutBy, r.CutBy).OptStr(messages.FieldReason, reasonOf(r)).Send() // ours, behind what the reference tells
 }
+
+// reasonOf is the reason of a failure as span and metric give it; empty for what went well.
+func reasonOf(r *messages.Record) string { return r.Reason().ErrorType() }
 
 // totals are the bytes received and sent so far; c may be nil.
 func totals(c *relay.Counters) (received, sent uint64) {
@@ -70,6 +73,7 @@ func (t *Telemetry) logDenied(r *messages.Record) {
 		AddrPort(messages.FieldDstAddr, r.Dst).
 		Str(messages.FieldDirection, r.Direction.String()).
 		Str(messages.FieldError, text).
+		OptStr(messages.FieldReason, reasonOf(r)).
 		Send()
 }
 

@@ -56,7 +56,7 @@ func TestAccessLog(t *testing.T) {
 		{
 			"a failure is an error, and unknown fields are left out", failed,
 			"debug\taccess\tconnection opened\tsrc.addr=10.0.2.2:43390 src.workload=\"cart-1\" src.namespace=\"shop\" src.cluster=\"Kubernetes\" dst.addr=10.0.3.9:8080 direction=\"outbound\"",
-			"error\taccess\tconnection complete\tsrc.addr=10.0.2.2:43390 src.workload=\"cart-1\" src.namespace=\"shop\" src.cluster=\"Kubernetes\" dst.addr=10.0.3.9:8080 direction=\"outbound\" bytes_sent=84 bytes_recv=358 duration=\"15ms\" error=\"io error: Connection refused (os error 111)\"",
+			"error\taccess\tconnection complete\tsrc.addr=10.0.2.2:43390 src.workload=\"cart-1\" src.namespace=\"shop\" src.cluster=\"Kubernetes\" dst.addr=10.0.3.9:8080 direction=\"outbound\" bytes_sent=84 bytes_recv=358 duration=\"15ms\" error=\"io error: Connection refused (os error 111)\" reason=\"connection_refused\"",
 		},
 		{
 			"behind a gateway the workload is the baggage's, or none", gateway,
@@ -89,7 +89,7 @@ func TestEarlyDenialIsAWarning(t *testing.T) {
 	}
 	n.Start(r)
 	n.EarlyDenied(r)
-	want := []string{"warn\taccess\tconnection failed\tsrc.addr=10.0.2.2:43400 dst.addr=127.0.0.1:15001 direction=\"outbound\" error=\"attempted recursive call to ourselves\""}
+	want := []string{"warn\taccess\tconnection failed\tsrc.addr=10.0.2.2:43400 dst.addr=127.0.0.1:15001 direction=\"outbound\" error=\"attempted recursive call to ourselves\" reason=\"loop_rejected\""}
 	if got := n.logged(t); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

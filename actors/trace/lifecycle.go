@@ -49,16 +49,25 @@ type frozen struct {
 func (t *Telemetry) Closed(r *messages.Record, s *Series, c *relay.Counters) {
 	now := time.Now()
 	t.metrics.traffic.closed(s, r.Reason())
+	t.failed(r)
 	t.policyClosed(r)
 	t.logClosed(r, s, c, now.Sub(r.Start))
 	t.socketEnded(r)
 	t.closeSpan(r, c, now)
 }
 
-// EarlyDenied ends a connection that was refused before its stats were built: a warning, spans, and no traffic metrics
-// (spec/dataplane.md §11.5). SetupEnded may have been called before.
+// EarlyDenied ends a connection that was refused before its stats were built: a warning, spans, and none of the reference's
+// traffic metrics (spec/dataplane.md §11.5), but troupe_connection_failures. SetupEnded may have been called before.
 func (t *Telemetry) EarlyDenied(r *messages.Record) {
 	t.SetupEnded(r)
+	t.failed(r)
 	t.logDenied(r)
 	t.socketEnded(r)
+}
+
+// failed counts a failure under its reason.
+func (t *Telemetry) failed(r *messages.Record) {
+	if r.Failure != nil {
+		t.metrics.failures.With(r.Direction.Reporter(), r.Reason().String()).Add(1)
+	}
 }

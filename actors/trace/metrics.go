@@ -37,7 +37,9 @@ type Metrics struct {
 	actorFaults  CounterVec
 	// policyClosed counts live connections that a policy closed, by its name; empty where no policy was left that allows.
 	policyClosed CounterVec
-	watched      []watched
+	// failures counts connections that failed, early denials too, by the reason that log and trace give.
+	failures CounterVec
+	watched  []watched
 
 	// forcedCut counts contexts whose flag was not honoured, lateCut late keeps that were refused, marksCut spans and
 	// events beyond a record's bounds, jobsCut records that found the worker's queue full, followsCut connections
@@ -82,6 +84,9 @@ func newMetrics(tag string, maxSeries int) *Metrics {
 		traffic: newTraffic(maxSeries),
 		policyClosed: newCounterVec("troupe_policy_closed",
 			"The total number of live connections that were closed because they are not allowed any more (unstable).", "policy"),
+		failures: newCounterVec("troupe_connection_failures",
+			"The total number of connections that failed or were refused, by the reason that logs and traces give (unstable).",
+			"reporter", "reason"),
 		actorFaults: newCounterVec("troupe_actor_faults",
 			"The total number of failures of actors by what their supervisor did (unstable).", "role", "directive"),
 		crlRejected: newCounterVec("istio_crl_policy_rejections",

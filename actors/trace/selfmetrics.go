@@ -17,6 +17,7 @@ func (m *Metrics) writeOwn(e *exposition) {
 	m.writeActors(e)
 	m.actorFaults.write(e)
 	m.policyClosed.write(e)
+	m.failures.write(e)
 	m.writeTunnels(e)
 	m.writeWatched(e)
 	e.head(&unknownPoliciesHead)

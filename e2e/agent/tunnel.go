@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,7 @@ import (
 // Tunnel asks an HBONE listener, as a peer would that isn't Troupe: by Go's HTTP/2.
 type Tunnel struct {
 	Proxy     string // ip:15008
+	Method    string // empty for CONNECT
 	Authority string
 	CADir     string
 	Identity  string            // of the agent
@@ -73,7 +75,7 @@ func ask(ctx context.Context, conn http.RoundTripper, t Tunnel) (Answer, error) 
 	body, upload := io.Pipe()
 	defer func() { _ = upload.Close() }()
 	request := (&http.Request{
-		Method: http.MethodConnect, URL: &url.URL{Scheme: "https", Host: t.Authority}, Host: t.Authority, Header: http.Header{}, Body: body,
+		Method: cmp.Or(t.Method, http.MethodConnect), URL: &url.URL{Scheme: "https", Host: t.Authority}, Host: t.Authority, Header: http.Header{}, Body: body,
 		ContentLength: -1,
 	}).WithContext(ctx)
 	for name, value := range t.Header {

@@ -75,11 +75,11 @@ func TestInboundStatuses(t *testing.T) {
 	}{
 		"good":              {"10.0.0.2:8080", 200, false, "", "-"},
 		"service":           {"server.ns:80", 200, false, "", "-"},
-		"missing authority": {"nonsense", 400, true, `error="no valid authority pseudo header: nonsense"`, ""},
-		"somebody else":     {"10.0.0.77:80", 400, true, `error="ip mismatch: 10.0.0.2 != 10.0.0.77"`, ""},
-		"unknown host":      {"nobody.ns:80", 503, true, `error="no service or workload for hostname: nobody.ns"`, ""},
-		"unknown port":      {"server.ns:81", 503, true, `error="requested service server.ns:81 found, but cannot resolve port"`, ""},
-		"loop":              {"10.0.0.2:15001", 503, true, `error="attempted recursive call to ourselves"`, ""},
+		"missing authority": {"nonsense", 400, true, `error="no valid authority pseudo header: nonsense" reason="invalid_request"`, ""},
+		"somebody else":     {"10.0.0.77:80", 400, true, `error="ip mismatch: 10.0.0.2 != 10.0.0.77" reason="address_mismatch"`, ""},
+		"unknown host":      {"nobody.ns:80", 503, true, `error="no service or workload for hostname: nobody.ns" reason="no_service"`, ""},
+		"unknown port":      {"server.ns:81", 503, true, `error="requested service server.ns:81 found, but cannot resolve port" reason="no_valid_destination"`, ""},
+		"loop":              {"10.0.0.2:15001", 503, true, `error="attempted recursive call to ourselves" reason="loop_rejected"`, ""},
 		"denied":            {"10.0.0.2:9090", 401, false, `error="connection closed due to policy rejection: explicitly denied by: ns/no-admin"`, "DENY"},
 		"nobody listens":    {"10.0.0.2:81", 503, false, `error="connection failed: Connection refused (os error 111)"`, "CONNECT"},
 	} {

@@ -1,6 +1,8 @@
 package bubble_test
 
 import (
+	"crypto/tls"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/troupe-mesh/troupe/e2e/product"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
+	"github.com/troupe-mesh/troupe/transport/mtls"
 	"github.com/troupe-mesh/troupe/transport/socket"
 )
 
@@ -192,6 +195,16 @@ func TestOutboundFailures(t *testing.T) {
 			log:    []string{"error", `error="http status: 503 Service Unavailable"`},
 			counts: bubble.Counts{Opened: 1, Closed: 1, Failed: 1}, flag: "CONNECT",
 		},
+		"no HTTP/2": {
+			to: "10.0.0.2:8080", before: peerThatSays("HTTP/1.1 400 Bad Request\r\n\r\n"),
+			log:    []string{"error", `error="h2 failed: awaiting the answer to CONNECT 10.0.0.2:8080: `, `(FRAME_SIZE_ERROR)`, `reason="h2_failed"`},
+			counts: bubble.Counts{Opened: 1, Closed: 1, Failed: 1}, flag: "H2_HANDSHAKE_FAILURE",
+		},
+		"silence after the handshake": {
+			to: "10.0.0.2:8080", before: peerThatSays(""),
+			log:    []string{"error", `error="h2 failed: awaiting the answer to CONNECT 10.0.0.2:8080: `, `(SETTINGS_TIMEOUT)`},
+			counts: bubble.Counts{Opened: 1, Closed: 1, Failed: 1}, flag: "H2_HANDSHAKE_FAILURE",
+		},
 		"no answer to CONNECT": {
 			to: "10.0.0.2:8080",
 			before: func(w *bubble.World, _ *bubble.Node) {
@@ -315,7 +328,7 @@ func TestLocalWorkloadComesLate(t *testing.T) {
 				c.HearEnd()
 				_ = c.Close()
 				client.WantAccess(`warn connection failed src.addr=10.0.0.1:32768 dst.addr=10.0.0.2:8080 direction="outbound" ` +
-					`error="failed to fetch information about local workload: client.ns (client)"`)
+					`error="failed to fetch information about local workload: client.ns (client)" reason="workload_unknown"`)
 				client.WantCounts(bubble.Counts{})
 			})
 		})
@@ -335,4 +348,19 @@ func TestTooManyFlows(t *testing.T) {
 		client.Exchange("10.0.0.3:8080", "y")
 		client.WantCounts(bubble.Counts{Opened: 2, Closed: 2})
 	})
+}
+
+// peerThatSays is a server that proves who it is, says something that is not HTTP/2, and waits.
+func peerThatSays(words string) func(w *bubble.World, client *bubble.Node) {
+	return func(w *bubble.World, _ *bubble.Node) {
+		certificate := w.Certificate(bubble.Identity("server"))
+		w.Serve(w.Host("server"), "10.0.0.2:15008", func(c socket.Conn) {
+			secured := tls.Server(hbone.Coalesce(c), certificate.ServerConfig(mtls.Options{}))
+			if secured.Handshake() != nil {
+				return
+			}
+			_, _ = io.WriteString(secured, words)
+			_, _ = io.Copy(io.Discard, secured)
+		})
+	}
 }

@@ -104,6 +104,27 @@ func TestHBONEIPMismatch(t *testing.T) {
 	a.server.proxy.ExpectSum(product.ConnectionsOpened, nil, 0)
 }
 
+// TestNotACONNECT: whatever else HTTP has is refused, and reaches nobody.
+func TestNotACONNECT(t *testing.T) {
+	a := newAsked(t, nil)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, "connect"} {
+		answer := a.client.app.Connect(agent.Tunnel{
+			Proxy: a.server.at(a.server.IPv4, hbonePort).String(), Method: method, Authority: a.own(), CADir: a.caDir,
+			Identity: a.client.identity(), Expected: a.server.identity(), Payload: hello,
+		})
+		if answer.Status != http.StatusBadRequest {
+			t.Errorf("%s: status %d, want 400", method, answer.Status)
+		}
+		a.server.proxy.ExpectAccess(product.Fields{
+			"level": "warn", "message": "connection failed", "direction": "inbound", "error": "expected method CONNECT, got " + method,
+			"reason": "invalid_request",
+		})
+	}
+	if got := a.server.app.Records(":8080", 0); len(got) != 0 {
+		t.Errorf("the server had %+v, want nothing", got)
+	}
+}
+
 func TestServiceHostnamePort(t *testing.T) { testServiceHostname(t, serverPort) }
 
 func TestServiceHostnameNamedPort(t *testing.T) { testServiceHostname(t, 0) }

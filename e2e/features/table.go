@@ -16,7 +16,7 @@ import (
 
 // Table is one list of features: its rows are numbered from 1 to the last without gaps.
 type Table struct {
-	// Prefix is what the numbers follow: DP, CP, OP; or what is numbered here because the specification does not.
+	// Prefix is what the numbers follow: DP, CP, OP; D for the defects of the reference, E for the texts of errors; or what is numbered here because the specification does not.
 	Prefix string
 	// Last is the number of the specification's last row.
 	Last int
@@ -42,6 +42,8 @@ func Tables() []Table {
 		{Prefix: "CP", Last: 129, Rows: controlPlane},
 		{Prefix: "OP", Last: 107, Rows: operations},
 		{Prefix: "case of the control plane ", Last: 169, Rows: controlCases},
+		{Prefix: "D", Last: 21, Rows: defects},
+		{Prefix: "E", Last: 36, Rows: errorTexts},
 	}
 }
 

@@ -37,6 +37,31 @@ func TestEveryFeatureHasItsTests(t *testing.T) {
 	}
 }
 
+// TestErrorTextsAreExpected wants each text to be in the sources of a test that stands for it.
+func TestErrorTextsAreExpected(t *testing.T) {
+	const root = "../.."
+	in := func(pattern, text string) bool {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(files, func(name string) bool {
+			source, err := os.ReadFile(name)
+			return err == nil && strings.Contains(string(source), text)
+		})
+	}
+	for _, r := range errorTexts {
+		expected := false
+		for name := range strings.FieldsSeq(r.Tests) {
+			dir, _, _ := cut(name)
+			expected = expected || in(filepath.Join(root, dir, "*_test.go"), r.Feature)
+		}
+		if !expected {
+			t.Errorf("E%d: none of %s has %q", r.Number, r.Tests, r.Feature)
+		}
+	}
+}
+
 func TestCheckFindsWhatIsWrong(t *testing.T) {
 	module := fstest.MapFS{
 		"a/b/x_test.go": {Data: []byte(`package b
