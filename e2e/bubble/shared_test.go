@@ -12,14 +12,15 @@ import (
 	"github.com/troupe-mesh/troupe/messages"
 )
 
-// settled waits until the agent's pods are served, and no others.
+// settled waits until the agent's pods are served, and no others, and until peers have heard of it.
 func settled(t *testing.T, w *bubble.World, n *bubble.Node) {
 	t.Helper()
 	for range 60 {
-		if n.Agent.Serves() {
+		serves := n.Agent.Serves()
+		w.Pass(time.Second)
+		if serves {
 			return
 		}
-		w.Pass(time.Second)
 	}
 	t.Error("the agent's pods are not served")
 }
