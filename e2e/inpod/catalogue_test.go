@@ -40,11 +40,11 @@ func TestCatalogue(t *testing.T) {
 	guarded := w.pod("guarded", localNode, func(m *member) { m.workload.Policies = []string{namespace + "/only-waypoint"} })
 	w.mesh.Services = []mesh.Service{
 		{Name: "waypoint", Namespace: namespace, Hostname: waypointHost, VIPs: []string{"/10.10.0.1"}, Ports: mesh.Ports{hbonePort: hbonePort}},
-		{Name: "served", Namespace: namespace, Hostname: servedHost, VIPs: []string{"/10.10.0.2"}, Ports: mesh.Ports{80: serverPort}, Waypoint: &mesh.Gateway{
+		{Name: "served", Namespace: namespace, Hostname: servedHost, VIPs: []string{"/10.10.0.2", "/fd00:10:10::2"}, Ports: mesh.Ports{80: serverPort}, Waypoint: &mesh.Gateway{
 			Destination: "/" + waypoint.IPv4.String(), Port: hbonePort,
 		}},
 		{Name: "named", Namespace: namespace, Hostname: namedHost, VIPs: []string{"/10.10.0.4"}, Ports: mesh.Ports{80: 0}},
-		{Name: "balanced", Namespace: namespace, Hostname: balancedHost, VIPs: []string{"/10.10.0.3"}, Ports: mesh.Ports{80: 80}},
+		{Name: "balanced", Namespace: namespace, Hostname: balancedHost, VIPs: []string{"/10.10.0.3", "/fd00:10:10::3"}, Ports: mesh.Ports{80: 80}},
 	}
 	w.mesh.Policies = []mesh.Policy{{
 		Name: "only-waypoint", Namespace: namespace, Scope: "WorkloadSelector", Action: "Allow",
@@ -65,7 +65,8 @@ func TestCatalogue(t *testing.T) {
 	}{
 		"workload waypoint IPv4": {ipv4, behind4.at(ipv4, serverPort).String()},
 		"workload waypoint IPv6": {ipv6, behind6.at(ipv6, serverPort).String()},
-		"service waypoint":       {ipv4, "10.10.0.2:80"},
+		"service waypoint IPv4":  {ipv4, "10.10.0.2:80"},
+		"service waypoint IPv6":  {ipv4, "[fd00:10:10::2]:80"},
 		"waypoint by service":    {ipv4, byService.at(ipv4, serverPort).String()},
 		"waypoint by workload":   {ipv4, byWorkload.at(ipv4, serverPort).String()},
 	} {
@@ -83,8 +84,10 @@ func TestCatalogue(t *testing.T) {
 		})
 	}
 	t.Run("load balancing", func(t *testing.T) {
-		for range 30 {
-			talk(client, netip.MustParseAddrPort("10.10.0.3:80"))
+		for range 15 {
+			for _, vip := range []string{"10.10.0.3:80", "[fd00:10:10::3]:80"} {
+				talk(client, netip.MustParseAddrPort(vip))
+			}
 		}
 		nearer, farther := len(near.app.EndedRecords(":8080", 1)), len(far.app.EndedRecords(":8080", 1))
 		service := product.Labels{"destination_service": balancedHost, "destination_service_name": "balanced", "destination_service_namespace": namespace}
@@ -117,7 +120,11 @@ func testConnects(t *testing.T, peer, served, guarded *member) {
 		want      int
 		says      product.Fields
 	}{
-		"own address": {served, served.at(ipv4, serverPort).String(), http.StatusOK, product.Fields{"level": "info"}},
+		"own address":      {served, served.at(ipv4, serverPort).String(), http.StatusOK, product.Fields{"level": "info"}},
+		"own IPv6 address": {served, served.at(ipv6, serverPort).String(), http.StatusOK, product.Fields{"level": "info"}},
+		"IPv6 mismatch": {served, peer.at(ipv6, serverPort).String(), http.StatusBadRequest, product.Fields{
+			"level": "warn", "error": fmt.Sprintf("ip mismatch: %s != %s", served.IPv6, peer.IPv6),
+		}},
 		"ip mismatch": {served, peer.at(ipv4, serverPort).String(), http.StatusBadRequest, product.Fields{
 			"level": "warn", "error": fmt.Sprintf("ip mismatch: %s != %s", served.IPv4, peer.IPv4),
 		}},
@@ -130,8 +137,12 @@ func testConnects(t *testing.T, peer, served, guarded *member) {
 		"our own port":   {served, served.at(ipv4, hbonePort).String(), http.StatusServiceUnavailable, product.Fields{"level": "warn"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			by := ipv4
+			if strings.HasPrefix(c.authority, "[") {
+				by = ipv6
+			}
 			answer := peer.app.Connect(agent.Tunnel{
-				Proxy: c.server.at(ipv4, hbonePort).String(), Authority: c.authority, CADir: c.server.w.caDir,
+				Proxy: c.server.at(by, hbonePort).String(), Authority: c.authority, CADir: c.server.w.caDir,
 				Identity: peer.identity(), Expected: c.server.identity(), Payload: hello,
 			})
 			if answer.Status != c.want {

@@ -27,15 +27,13 @@ import (
 // upgradesEnv is how many upgrades TestHandover makes, at full size: `task e2e:upgrade` says ten.
 const upgradesEnv = "TROUPE_UPGRADES"
 
-func handoverSize() (times, openers, long int) {
+// handoverSize is how big the upgrades are; deadline is what connections in tunnels have after SIGTERM.
+func handoverSize() (times, openers, long int, deadline time.Duration) {
 	if n, err := strconv.Atoi(os.Getenv(upgradesEnv)); err == nil {
-		return n, 32, 20
+		return n, 32, 20, 15 * time.Second
 	}
-	return 1, 2, 4
+	return 1, 2, 3, 4 * time.Second
 }
-
-// handoverDeadline is what connections in tunnels have after SIGTERM.
-const handoverDeadline = 3 * time.Second
 
 // succession is a node on which one proxy replaces the other, each in a pod of its own.
 type succession struct {
@@ -43,6 +41,8 @@ type succession struct {
 	n      *node
 	homes  []*lab.Pod
 	socket string
+	// deadline is what connections in tunnels have after SIGTERM.
+	deadline time.Duration
 
 	// client is captured here and server there: their connections are in tunnels. Plain is not captured, and neither is
 	// outsider; door is captured here.
@@ -63,7 +63,8 @@ func newSuccession(t *testing.T) *succession {
 	}}
 	n.env["HANDOVER_SOCKET"] = s.socket
 	n.env["ISTIO_META_DNS_CAPTURE"] = "true"
-	n.env["CONNECTION_TERMINATION_DEADLINE"] = handoverDeadline.String()
+	_, _, _, s.deadline = handoverSize()
+	n.env["CONNECTION_TERMINATION_DEADLINE"] = s.deadline.String()
 	w.start()
 	for _, m := range []*member{s.server, s.plain, s.door} {
 		m.app.Listen(":8080", agent.Double)
@@ -213,7 +214,7 @@ func (m *member) askOnce() error {
 // TestHandover: while one proxy of a node replaces the other no connection attempt and no question of any pod is lost, plain
 // connections live on with all their bytes, and those in tunnels end at the old proxy's deadline and not before.
 func TestHandover(t *testing.T) {
-	times, openers, long := handoverSize()
+	times, openers, long, _ := handoverSize()
 	s := newSuccession(t)
 	for n := range times {
 		s.once(t, n, openers, long)
@@ -241,8 +242,8 @@ func (s *succession) once(t *testing.T, n, openers, long int) {
 	if code := old.Wait(limit); code != 0 {
 		t.Errorf("the old proxy's exit code is %d", code)
 	}
-	if took := time.Since(began); took < handoverDeadline {
-		t.Errorf("it ended after %v, before the deadline of %v", took, handoverDeadline)
+	if took := time.Since(began); took < s.deadline {
+		t.Errorf("it ended after %v, before the deadline of %v", took, s.deadline)
 	}
 	load.end(t)
 	for c := range plain {

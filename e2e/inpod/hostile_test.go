@@ -266,6 +266,9 @@ func TestHostileSuccessor(t *testing.T) {
 		t.Fatal("no connection was offered")
 	}
 	eventually(t, "the proxy gives up", func() bool { return strings.Contains(proxy.Output(), "handed over: 0 connections moved, 2 refused") })
+	if _, _, err := mute.conn.WriteMsgUnix([]byte(`{"Answer":{"ID":1}}`), nil, nil); err == nil {
+		t.Error("it could still say that it carries the connection on")
+	}
 	_ = mute.conn.Close()
 	for c := range held {
 		goesOn(c)

@@ -29,15 +29,58 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // two is a world with a client here and a server there, and a conversation that goes on.
-func two(t *testing.T) (w *world, client, server *member, open *agent.Conn) {
+func two(t *testing.T) (w *world, client, server *member, open conversations) {
 	t.Helper()
 	w = newWorld(t)
 	client, server = w.pod("client", localNode), w.pod("server", remoteNode)
 	w.start()
 	server.app.Listen(":8080", agent.Double)
-	open = client.app.Dial(server.at(ipv4, serverPort))
-	goesOn(open)
-	return w, client, server, open
+	return w, client, server, converse(client, server)
+}
+
+// conversations go on, one by each family.
+type conversations []*agent.Conn
+
+func converse(client, server *member) (all conversations) {
+	for _, f := range families {
+		all = append(all, client.app.Dial(server.at(f, serverPort)))
+	}
+	all.goOn()
+	return all
+}
+
+func (all conversations) goOn() {
+	for _, c := range all {
+		goesOn(c)
+	}
+}
+
+func (all conversations) expectCut(t *testing.T) {
+	t.Helper()
+	for _, c := range all {
+		expectCut(t, c)
+		c.Close()
+	}
+}
+
+// expectNothing wants a new call by either family to lead nowhere.
+func expectNothing(t *testing.T, client, server *member) {
+	t.Helper()
+	for _, f := range families {
+		c, err := client.app.TryDial(agent.Via{Target: server.at(f, serverPort).String()})
+		if err == nil {
+			_ = c.TryWrite(hello)
+			expectCut(t, c)
+		}
+	}
+}
+
+// talkByBoth is talk by either family.
+func talkByBoth(client, server *member) {
+	client.w.t.Helper()
+	for _, f := range families {
+		talk(client, server.at(f, serverPort))
+	}
 }
 
 func goesOn(c *agent.Conn) {
@@ -59,19 +102,15 @@ func TestServerIsDeleted(t *testing.T) {
 	if err := server.node.agent.Delete("uid-server"); err != nil {
 		t.Fatal(err)
 	}
-	expectCut(t, open)
-	c, err := client.app.TryDial(agent.Via{Target: server.at(ipv4, serverPort).String()})
-	if err == nil {
-		_ = c.TryWrite(hello)
-		expectCut(t, c)
-	}
+	open.expectCut(t)
+	expectNothing(t, client, server)
 	if _, known := states(t, server.node.proxy)["uid-server"]; known {
 		t.Error("the deleted pod is listed")
 	}
 	if err := server.node.agent.Add(server.cni()); err != nil { // the same namespace again, at once
 		t.Fatal(err)
 	}
-	talk(client, server.at(ipv4, serverPort))
+	talkByBoth(client, server)
 }
 
 // TestAgentDiesAndReturns: pods are served on without the agent, readiness waits for it, and a new one is believed.
@@ -81,28 +120,23 @@ func TestAgentDiesAndReturns(t *testing.T) {
 	w.start()
 	server.app.Listen(":8080", agent.Double)
 	n := w.nodes[localNode]
-	open := client.app.Dial(server.at(ipv4, serverPort))
-	goesOn(open)
+	open := converse(client, server)
 	for range 3 {
 		n.agent.Stop()
 		n.proxy.WaitUnready()
-		goesOn(open)
-		talk(client, server.at(ipv6, serverPort))
+		open.goOn()
+		talkByBoth(client, server)
 		kept := server.cni()
 		kept.NetNS = nil // an agent that was restarted does not find every namespace
 		n.agent = cniagent.Start(t, n.uds, client.cni(), kept)
 		n.agent.AwaitSnapshots(1)
 		n.proxy.WaitReady()
-		goesOn(open)
+		open.goOn()
 	}
 	if got := states(t, n.proxy); len(got) != 2 || got["uid-server"].State != "Up" {
 		t.Errorf("the pods are %+v, want client and server", got)
 	}
-	c, err := gone.app.TryDial(agent.Via{Target: server.at(ipv4, serverPort).String()}) // redirected to nobody
-	if err == nil {
-		_ = c.TryWrite(hello)
-		expectCut(t, c)
-	}
+	expectNothing(t, gone, server) // redirected to nobody
 }
 
 // TestProxyIsKilledAndRestarted: the next process learns everything anew.
@@ -110,11 +144,11 @@ func TestProxyIsKilledAndRestarted(t *testing.T) {
 	w, client, server, open := two(t)
 	n := w.nodes[localNode]
 	n.proxy.Kill()
-	expectCut(t, open)
+	open.expectCut(t)
 	w.launch(n)
 	n.agent.AwaitSnapshots(2)
 	n.proxy.WaitReady()
-	talk(client, server.at(ipv4, serverPort))
+	talkByBoth(client, server)
 }
 
 // TestNamespaceIsDeletedMidConnection: a pod dies with its namespace, which is let go when the agent says so, and not
@@ -133,7 +167,7 @@ func TestNamespaceIsDeletedMidConnection(t *testing.T) {
 	before, fds := links(), node.proxy.Descriptors()
 	server.app.Kill()
 	_ = server.NS.Close()
-	expectCut(t, open)
+	open.expectCut(t)
 	if err := node.agent.Delete("uid-server"); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +194,7 @@ func TestTakenPort(t *testing.T) {
 		t.Fatalf("the proxy refused %q", refusals)
 	}
 	server.app.Listen(":8080", agent.Double)
-	talk(client, server.at(ipv4, serverPort))
+	talkByBoth(client, server)
 	if n.proxy.IsReady() {
 		t.Error("ready, although a pod of the snapshot is not served")
 	}
@@ -202,13 +236,15 @@ func TestHostileAgent(t *testing.T) {
 		n.agent.AwaitSnapshots(i + 2)
 	}
 	n.proxy.WaitReady()
-	goesOn(open)
+	open.goOn()
 	eventually(t, "no descriptor is left", func() bool { return n.proxy.Descriptors() <= before })
 	err := n.agent.Send([]byte("\x1a\x00"))
 	if refused := (*cniagent.RefusedError)(nil); !errors.As(err, &refused) || refused.Text != "failure to process message : pod snapshot received already" {
 		t.Errorf("a second snapshot is answered %v", err)
 	}
-	open.Close()
+	for _, c := range open {
+		c.Close()
+	}
 	if code := n.proxy.Wait(limit); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
@@ -241,7 +277,7 @@ func TestNothingIsLeft(t *testing.T) {
 		if err := n.agent.Delete("uid-other"); err != nil {
 			t.Fatal(err)
 		}
-		talk(client, server.at(ipv4, serverPort))
+		talkByBoth(client, server)
 	}
 	come()
 	settled := func() (int, float64) {
@@ -267,30 +303,27 @@ func TestShutdown(t *testing.T) {
 	w.nodes[remoteNode].env["CONNECTION_TERMINATION_DEADLINE"] = "1s"
 	w.start()
 	server.app.Listen(":8080", agent.Double)
-	open := client.app.Dial(server.at(ipv4, serverPort))
-	goesOn(open)
+	open := converse(client, server)
 	proxy := client.node.proxy
 	proxy.Signal(syscall.SIGTERM)
 	proxy.WaitUnready()
-	goesOn(open)
-	if c, err := client.app.TryDial(agent.Via{Target: server.at(ipv4, serverPort).String()}); err == nil {
-		expectCut(t, c)
+	open.goOn()
+	expectNothing(t, client, server)
+	for _, c := range open {
+		c.CloseWrite()
+		c.ExpectEnd(agent.EndEOF)
+		c.Close()
 	}
-	open.CloseWrite()
-	open.ExpectEnd(agent.EndEOF)
-	open.Close()
 	if code := proxy.Wait(limit); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 
 	w.launch(client.node)
 	client.node.proxy.WaitReady()
-	open = client.app.Dial(server.at(ipv4, serverPort))
-	goesOn(open)
+	open = converse(client, server)
 	server.node.proxy.Signal(syscall.SIGINT) // the deadline cuts what is open
 	if code := server.node.proxy.Wait(limit); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	expectCut(t, open)
-	open.Close()
+	open.expectCut(t)
 }

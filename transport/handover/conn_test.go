@@ -188,6 +188,83 @@ func TestListenerIsPassed(t *testing.T) {
 	}
 }
 
+// A socket for datagrams that is passed has those that nobody has read yet; it is the same socket that takes the next ones.
+func TestPacketListenerIsPassed(t *testing.T) {
+	old, successor, _ := meet(t)
+	ns, pod := Namespace{1, 2}, Pod{UID: "u"}
+	mine, its := NewListeners(), NewListeners()
+	bound, err := mine.In(pod, ns, socket.New(socket.Config{})).(socket.PacketNetwork).
+		ListenPacket(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("udp", bound.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	if _, err := client.Write([]byte("early")); err != nil {
+		t.Fatal(err)
+	}
+	if err := mine.Each(func(l *Listener) bool { return l.Packets }, func(o Open) error { return send(old, o) }); err != nil {
+		t.Fatal(err)
+	}
+	_ = bound.Close()
+	m, fds, err := successor.Receive(soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, err := socket.AdoptPacketListener(fds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	its.Hand(m.Listener.Pod, m.Listener.Namespace, passed)
+	other := its.In(Pod{UID: "other"}, ns, socket.New(socket.Config{})).(socket.PacketNetwork)
+	if foreign, err := other.ListenPacket(t.Context(), m.Listener.Address, socket.ListenOptions{}); err == nil {
+		t.Error("another pod has got it")
+		_ = foreign.Close()
+	}
+	its.Hand(m.Listener.Pod, Namespace{3, 4}, mustListenPacket(t))
+	got, err := its.In(pod, ns, socket.New(socket.Config{})).(socket.PacketNetwork).ListenPacket(t.Context(), m.Listener.Address, socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Close() }()
+	if _, err := client.Write([]byte("later")); err != nil {
+		t.Fatal(err)
+	}
+	expectPackets(t, got, "early", "later")
+	if n, pods := its.CloseRest(); n != 1 || len(pods) != 1 || pods[0] != "u" {
+		t.Errorf("%d are left, of %q, want the one in another namespace", n, pods)
+	}
+}
+
+func mustListenPacket(t *testing.T) socket.PacketListener {
+	t.Helper()
+	p, err := socket.New(socket.Config{}).(socket.PacketNetwork).ListenPacket(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), socket.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// expectPackets reads datagrams, one after the other.
+func expectPackets(t *testing.T, from socket.PacketListener, want ...string) {
+	t.Helper()
+	reader, batch, buf := from.Reader(), socket.NewBatch(1), make([]byte, 16)
+	for _, text := range want {
+		batch.Clear()
+		batch.AddRoom(buf)
+		_, err := reader.Read(func() *socket.Batch { return batch }, func(*socket.Batch) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size, _ := batch.Read(0); string(buf[:size]) != text {
+			t.Errorf("read %q, want %q", buf[:size], text)
+		}
+	}
+}
+
 // send passes an open socket.
 func send(to *Conn, o Open) error {
 	fd, err := socket.Duplicate(o.End())
@@ -367,6 +444,28 @@ func TestAdoptRefusesOtherSockets(t *testing.T) {
 	}
 	if _, err := socket.AdoptConn(fd); err == nil {
 		t.Error("a listener is taken for a connection")
+	}
+	for kind, make := range map[string]func() (any, error){
+		"a connected UDP socket": func() (any, error) { return net.Dial("udp", "127.0.0.1:9") },
+		"a TCP listener":         func() (any, error) { return net.Listen("tcp", "127.0.0.1:0") },
+		"a UNIX socket":          func() (any, error) { return net.ListenPacket("unixgram", "") },
+	} {
+		s, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := s.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Dup(int(file.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = file.Close(), s.(io.Closer).Close()
+		if _, err := socket.AdoptPacketListener(fd); err == nil {
+			t.Errorf("%s is taken for a socket that takes datagrams", kind)
+		}
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {

@@ -183,6 +183,8 @@ func (w *within) Listen(ctx context.Context, address netip.AddrPort, o socket.Li
 	return h, nil
 }
 
+var _ socket.LoopbackProbe = (*withinPackets)(nil)
+
 // withinPackets has datagrams too.
 type withinPackets struct {
 	*within
@@ -201,6 +203,12 @@ func (w *withinPackets) ListenPacket(ctx context.Context, address netip.AddrPort
 	h := &packetHeir{PacketListener: p, all: w.all, tell: w.tell(p.Addr(), true)}
 	w.all.opened(h)
 	return h, nil
+}
+
+// HasIPv6Loopback implements [socket.LoopbackProbe].
+func (w *withinPackets) HasIPv6Loopback() bool {
+	probe, ok := w.Network.(socket.LoopbackProbe)
+	return !ok || probe.HasIPv6Loopback()
 }
 
 // heir and packetHeir are open sockets.
