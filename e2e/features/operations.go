@@ -77,7 +77,7 @@ var operations = []Row{
 	{73, "failure-metrics", "e2e/bubble.TestOutboundFailures messages.TestEveryReasonIsComplete", ""},
 	{74, "socket-gauge", "e2e/dedicated.TestConnectionMetrics", ""},
 	{75, "on-demand-dns-metric", "bootstrap/proxy.TestOnDemandDNS", ""},
-	{76, "crl-metrics", "e2e/dedicated.TestRevokedCertificates", ""},
+	{76, "crl-metrics", "e2e/dedicated.TestRevokedCertificates e2e/inpod.TestRevokedCertificates", ""},
 	{77, "xds-metrics", "e2e/istiod.TestPushes", ""},
 	{78, "dns-metrics", "actors/dns.TestMetricsAndLog bootstrap/proxy.TestDNSProxy", ""},
 	{79, "build-metric", "actors/trace.TestNothingButTheBuildIsWrittenOnAFreshStart", ""},
