@@ -228,8 +228,9 @@ func testSelfMetrics(t *testing.T, w *world, client *member) {
 		t.Errorf("read %d bytes and the end %q", len(got), end)
 	}
 	conn.Close()
-	w.nodes[localNode].proxy.ExpectAccess(product.Fields{
-		"direction": "outbound", "src.addr": conn.Local.String(), "dst.addr": netip.AddrPortFrom(ztunnel.IPv4, hbonePort).String(),
+	w.nodes[localNode].proxy.ExpectAccess(product.Fields{ // not its port: the redirection changes one that is in use for another call
+		"direction": "outbound", "dst.addr": netip.AddrPortFrom(ztunnel.IPv4, hbonePort).String(),
+		"dst.hbone_addr": netip.AddrPortFrom(ztunnel.IPv4, 15020).String(), "src.identity": client.identity(),
 	})
 	self := "ztunnel-" + remoteNode
 	w.nodes[remoteNode].proxy.ExpectAccess(product.Fields{

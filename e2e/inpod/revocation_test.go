@@ -16,11 +16,12 @@ import (
 // TestRevokedCertificates is the reference's four crl_ tests for the pods of a node: who is revoked loses what is open and gets
 // nothing new, by either family; a pod of the same node that is not revoked suffers nothing.
 func TestRevokedCertificates(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ heeds, reporter, revoked string }{
 		"inbound": {remoteNode, "destination", "client"}, "outbound": {localNode, "source", "server"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting until the file is read again
+			t.Parallel() // most of it is waiting until the file is read again: both wait at once
 			w := newWorld(t)
 			lists := filepath.Join(t.TempDir(), "ca-crl.pem")
 			replace(t, lists, nil)
