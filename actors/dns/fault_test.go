@@ -71,6 +71,34 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// TestBrokenNews breaks the resolver over the news that services have changed. What it knows is forgotten all the same.
+func TestBrokenNews(t *testing.T) {
+	t.Parallel()
+	for way, strike := range faultsOver[messages.HostsChanged](RoleResolver) {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			faults := fault.New()
+			w := newFaultyWorld(t, faults)
+			w.know([]*messages.Workload{client()}, []*messages.Service{kube("ns1", "cart", "10.0.0.8")})
+			w.query("udp", "cart.ns1.", wire.TypeA)
+			strike(faults)
+			w.know(nil, []*messages.Service{kube("ns1", "cart", "10.0.0.9")})
+			changed := time.Now()
+			c := wire.Client{Net: "udp", Timeout: 5 * stage}
+			w.eventually("the new address", func() bool {
+				answer, _, err := c.Exchange(new(wire.Msg).SetQuestion("cart.ns1.", wire.TypeA), w.addr.String())
+				if err != nil || len(answer.Answer) != 1 {
+					return false
+				}
+				return answer.Answer[0].(*wire.A).A.String() == "10.0.0.9"
+			})
+			if took := time.Since(changed); took > knownFor+5*time.Second {
+				t.Errorf("the old address was told for %v", took)
+			}
+		})
+	}
+}
+
 // TestAQuestionThatComesTwiceIsAnsweredOnce looks at the datagrams.
 func TestAQuestionThatComesTwiceIsAnsweredOnce(t *testing.T) {
 	faults := fault.New()

@@ -169,6 +169,10 @@ func FuzzParseQuery(f *testing.F) {
 		if k, ok := QuestionKey(q.Domain(), q.Type); !ok || k.name != q.Key().name {
 			t.Errorf("key %q of %q, of its text %q", q.Key().name, q.Domain(), k.name)
 		}
+		k := q.Key()
+		if got := string(q.AppendKey(nil)); !strings.HasPrefix(got, k.name) || len(got) != len(k.name)+5 || (got[len(got)-1]&1 != 0) != k.DO || (got[len(got)-1]&2 != 0) != k.CD {
+			t.Errorf("key %x, want that of %+v", got, k)
+		}
 		checkAnswer(t, &q)
 	})
 }

@@ -14,12 +14,12 @@ const maxAliases = 16
 // relevant leaves in m what answers k: the records of its name and of those that it is an alias of, and an SOA above one
 // of them. A server that gives an answer of other records only has not answered.
 func relevant(k Key, m *dns.Msg) error {
-	chain := aliases(k.Domain(), k.Type, m.Answer)
 	given := len(m.Answer)
-	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool {
-		h := rr.Header()
-		return h.Class != k.Class && k.Class != dns.ClassANY || !onChain(chain, rr)
+	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { // before aliases are followed: those of others lead nowhere
+		return rr.Header().Class != k.Class && k.Class != dns.ClassANY
 	})
+	chain := aliases(k.Domain(), k.Type, m.Answer)
+	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return !onChain(chain, rr) })
 	if given > 0 && len(m.Answer) == 0 {
 		return fmt.Errorf("%w: it has %d records, none of %s", errUnreadable, given, k.Domain())
 	}
