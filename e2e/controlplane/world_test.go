@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -47,6 +48,12 @@ type member struct {
 // newWorld is a world under an istiod that follows a script from the start.
 func newWorld(t *testing.T, script istiod.Script) *world {
 	t.Helper()
+	return newWorldWith(t, script, nil)
+}
+
+// newWorldWith is newWorld whose proxies have more in their environment.
+func newWorldWith(t *testing.T, script istiod.Script, env map[string]string) *world {
+	t.Helper()
 	l := lab.New(t)
 	n := l.Node(node)
 	w := &world{t: t, caDir: t.TempDir(), client: &member{Pod: n.Pod("client")}, server: &member{Pod: n.Pod("server")}}
@@ -72,14 +79,15 @@ func newWorld(t *testing.T, script istiod.Script) *world {
 		t.Fatal(err)
 	}
 	for _, m := range []*member{w.client, w.server} {
+		all := map[string]string{
+			"LOCAL_XDS": "", "XDS_ADDRESS": address, "XDS_ROOT_CA": w.root, "AUTH_TOKEN": token,
+			"POD_NAME": m.Name, "POD_NAMESPACE": "default", "INSTANCE_IP": m.IPv4.String(),
+			"UNSTABLE_ENABLE_SOCKS5": "true", "ENABLE_ORIG_SRC": "false",
+		}
+		maps.Copy(all, env)
 		m.proxy = product.Launch(t, product.Config{
 			Name: m.Name, Namespace: m.NS, Node: node, CADir: w.caDir,
-			Workload: fmt.Sprintf("default/%s/%s", m.Name, m.Name),
-			Env: map[string]string{
-				"LOCAL_XDS": "", "XDS_ADDRESS": address, "XDS_ROOT_CA": w.root, "AUTH_TOKEN": token,
-				"POD_NAME": m.Name, "POD_NAMESPACE": "default", "INSTANCE_IP": m.IPv4.String(),
-				"UNSTABLE_ENABLE_SOCKS5": "true", "ENABLE_ORIG_SRC": "false",
-			},
+			Workload: fmt.Sprintf("default/%s/%s", m.Name, m.Name), Env: all,
 		})
 	}
 	for _, m := range []*member{w.client, w.server} {
