@@ -149,6 +149,18 @@ func (p *Plane) Delay(d time.Duration) {
 	p.delay = d
 }
 
+// Settled reports whether a node has a stream and has acknowledged all that it was told.
+func (p *Plane) Settled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.streams {
+		if s.asked == [xds.Kinds]bool{true, true} && s.owed == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Opened is how many streams were opened so far.
 func (p *Plane) Opened() int {
 	p.mu.Lock()
@@ -181,6 +193,7 @@ type planeStream struct {
 	plane *Plane
 	asked [xds.Kinds]bool
 	nonce int
+	owed  int // answers that were not acknowledged
 	said  []*xds.Batch
 	wake  chan struct{}
 	ended chan struct{}
@@ -204,7 +217,11 @@ func (s *planeStream) Send(r *wire.DeltaDiscoveryRequest) error {
 	if r.TypeUrl == xds.Authorizations.TypeURL() {
 		k = xds.Authorizations
 	}
-	if r.ResponseNonce != "" || s.asked[k] {
+	if r.ResponseNonce != "" {
+		s.owed--
+		return nil
+	}
+	if s.asked[k] {
 		return nil
 	}
 	s.asked[k] = true
@@ -229,6 +246,7 @@ func (s *planeStream) queue(k xds.Kind, b xds.Batch) {
 		return
 	}
 	s.nonce++
+	s.owed++
 	b.Kind, b.TypeURL, b.Nonce = k, k.TypeURL(), strconv.Itoa(s.nonce)
 	s.said = append(s.said, &b)
 	select {

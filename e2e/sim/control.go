@@ -23,7 +23,11 @@ func (l *life) control(node string) {
 		s := old.clone()
 		c.make(s)
 		l.model.tell(node, s)
-		l.push(l.nodes[node], old, s)
+		if l.plan.governed {
+			l.pushed(node, old, s)
+		} else {
+			l.push(l.nodes[node], old, s)
+		}
 		l.model.applied(node)
 	}
 }

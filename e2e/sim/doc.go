@@ -21,5 +21,8 @@
 //	traces     every span's parent was exported
 //	ownership  nothing is left in the end: actors, goroutines, connections
 //
+// In half of the lives nodes hear of changes by a stream to a control plane that goes away at times; in a third certificates
+// are renewed all the time, by a CA that is away for less than they live. Neither is trouble: nobody may notice.
+//
 // A [Life] that fails says how to play it again, and shows the last deliveries as a mermaid sequence diagram.
 package sim

@@ -53,6 +53,8 @@ type life struct {
 	spoken   []*spoken
 	storms   []storm
 	drained  map[string]time.Time // when a drain of a node began
+	planes   map[string]*bubble.Plane
+	ca       *authority // nil where certificates outlive the life
 	out      *Life
 
 	mu sync.Mutex
@@ -87,7 +89,7 @@ func run(t *testing.T, seed uint64, p *Plan) *Life {
 		l := &life{
 			seed: seed, plan: p, begun: time.Now(), nodes: map[string]*bubble.Node{}, faults: map[string]*fault.Faults{},
 			director: NewDirector(seed), model: &Model{nodes: map[string][]told{}}, entered: &entrances{}, out: out,
-			drained: map[string]time.Time{},
+			drained: map[string]time.Time{}, planes: map[string]*bubble.Plane{},
 		}
 		out.Trouble, out.History = l.plan.trouble.String(), l.director.history
 		out.Script = l.plan.script()
@@ -108,6 +110,12 @@ func (l *life) build(t *testing.T) {
 	})
 	l.world.AddHost(outsideHost, addresses[outsideHost])
 	l.director.delivered = l.entered.note
+	if l.plan.renewals {
+		var err error
+		if l.ca, err = newAuthority(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i, name := range meshed {
 		l.model.tell(name, l.plan.first)
 		l.model.applied(name)
@@ -120,6 +128,7 @@ func (l *life) build(t *testing.T) {
 		if l.plan.shared {
 			l.nodes[name] = l.world.StartShared(o, name)
 		} else {
+			l.govern(name, &o)
 			l.nodes[name] = l.world.StartWith(name, o)
 		}
 	}
@@ -135,6 +144,7 @@ func (l *life) live() {
 	go func() {
 		defer close(over)
 		<-time.After(time.Second) // the nodes have their state and their doors are open
+		l.warm()
 		l.begun = time.Now()
 		if l.plan.trouble.actors {
 			for _, name := range meshed {

@@ -20,6 +20,7 @@ const (
 	skews
 	talks
 	serves
+	governs
 )
 
 // The world of every life: three workloads with a node each, one without, a host outside, and a service.
@@ -136,6 +137,7 @@ type step struct {
 // Plan is what happens in one life.
 type Plan struct {
 	circumstances
+	government
 	trouble trouble
 	// shared says that the nodes are in shared mode: a CNI agent tells them of their pods.
 	shared bool
@@ -192,6 +194,7 @@ func draw(seed uint64) *Plan {
 			p.weather = append(p.weather, drawPod(r))
 		}
 	}
+	drawGovernment(seed, p)
 	return p
 }
 
@@ -209,7 +212,7 @@ func (p *Plan) shorten(end time.Duration) {
 
 // script is the plan as lines, but for the changes, which are many.
 func (p *Plan) script() []string {
-	lines := []string{fmt.Sprintf("%s, shared %v: %+v", p.trouble, p.shared, p.circumstances)}
+	lines := []string{fmt.Sprintf("%s, shared %v: %+v, %+v", p.trouble, p.shared, p.circumstances, p.government)}
 	for _, c := range p.calls {
 		lines = append(lines, c.String())
 	}
