@@ -101,6 +101,9 @@ func newHooks(s *System, cfg Config) *hooks {
 // idle reports that messages need not be shown to the fault hook.
 func (h *hooks) idle() bool { return h.faults == nil || h.watcher != nil && h.watcher.Idle() }
 
+// absent reports that a message goes straight into its mailbox.
+func (h *hooks) absent() bool { return h.scheduler == nil && h.idle() }
+
 func (h *hooks) post(c *cell, msg any, generation uint32) {
 	if h.idle() || internal(msg) || c.pid.Load() == nil {
 		h.schedule(c, msg, generation)

@@ -10,7 +10,7 @@ type AlwaysAdmitted interface {
 
 // PostUserMessage takes a user message in, or refuses it.
 func (c *cell) PostUserMessage(msg any) {
-	if c.sys.hooks != nil {
+	if h := c.sys.hooks; h != nil && !h.absent() {
 		c.sys.hooks.post(c, msg, 0)
 		return
 	}
@@ -19,7 +19,7 @@ func (c *cell) PostUserMessage(msg any) {
 
 // postOwn takes in what the actor itself has begun: it is not refused, and dropped when the actor was restarted since.
 func (c *cell) postOwn(msg any, generation uint32) {
-	if c.sys.hooks != nil {
+	if h := c.sys.hooks; h != nil && !h.absent() {
 		c.sys.hooks.post(c, msg, generation)
 		return
 	}
