@@ -3,6 +3,7 @@ package pods
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -15,23 +16,34 @@ import (
 func (p *pods) drain(ctx actor.Context, m *messages.Drain) {
 	d := p.memory.drain
 	if d == nil {
-		d = &drain{waiting: map[string]struct{}{}}
+		d = &drain{waiting: map[string]struct{}{}, over: map[string]struct{}{}}
 		p.memory.drain = d
 	}
-	d.message = m
-	if asker := ctx.Sender(); asker != nil {
+	d.mode, d.until = m.Mode, time.Now().Add(m.Deadline)
+	if asker := ctx.Sender(); asker != nil && !slices.ContainsFunc(d.askers, asker.Equal) {
 		d.askers = append(d.askers, asker)
 	}
 	p.drainAll(ctx)
-	kit.After(ctx, leaveWithin, &drainAgain{})
 }
 
+// message is what a proxy is told: who hears of the drain late has less time.
+func (d *drain) message() *messages.Drain {
+	return &messages.Drain{Mode: d.mode, Deadline: max(time.Until(d.until), 0)}
+}
+
+// drainAll tells all that have not drained.
 func (p *pods) drainAll(ctx actor.Context) {
 	d := p.memory.drain
+	m := d.message()
 	for _, name := range slices.Sorted(maps.Keys(p.memory.proxies)) {
 		one := p.memory.proxies[name]
-		d.waiting[one.pid.Id] = struct{}{}
-		ctx.Request(one.pid, d.message)
+		if _, over := d.over[one.pid.Id]; !over {
+			d.waiting[one.pid.Id] = struct{}{}
+			ctx.Request(one.pid, m)
+		}
+	}
+	if len(d.waiting) > 0 {
+		p.tellAgain(ctx)
 	}
 	p.checkDrained(ctx)
 }
@@ -45,6 +57,7 @@ func (p *pods) drained(ctx actor.Context, m *messages.Drained) {
 	if d := p.memory.drain; d != nil {
 		if _, ok := d.waiting[from.Id]; ok {
 			delete(d.waiting, from.Id)
+			d.over[from.Id] = struct{}{}
 			d.total.Ended += m.Ended
 			d.total.Cut += m.Cut
 			p.checkDrained(ctx)
@@ -81,12 +94,23 @@ func (p *pods) undelivered(ctx actor.Context, m *kit.Undelivered) {
 	}
 }
 
+// tellAgain has those that have not ended told once more after a while.
+func (p *pods) tellAgain(ctx actor.Context) {
+	if p.again == nil {
+		p.again = kit.After(ctx, leaveWithin, &drainAgain{})
+	}
+}
+
 // drainAgain tells those that have not ended once more.
 func (p *pods) drainAgain(ctx actor.Context) {
+	if p.again != nil {
+		p.again.Stop()
+		p.again = nil
+	}
 	m := &messages.Drain{Mode: messages.DrainImmediate}
 	d, again := p.memory.drain, false
 	if d != nil {
-		m = d.message
+		m = d.message()
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.memory.proxies)) {
 		one := p.memory.proxies[name]
@@ -100,6 +124,6 @@ func (p *pods) drainAgain(ctx actor.Context) {
 		}
 	}
 	if again {
-		kit.After(ctx, leaveWithin, &drainAgain{})
+		p.tellAgain(ctx)
 	}
 }

@@ -2,6 +2,7 @@ package pods
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -46,9 +47,11 @@ type memory struct {
 
 // drain is a drain under way.
 type drain struct {
-	message *messages.Drain
+	mode    messages.DrainMode
+	until   time.Time // the patience of the last who asked
 	askers  []*actor.PID
 	waiting map[string]struct{} // by the actors' names
+	over    map[string]struct{} // who has drained, by the actors' names: none is counted twice
 	total   messages.Drained
 }
 

@@ -51,7 +51,8 @@ const (
 type pods struct {
 	config Config
 	memory *memory
-	ending bool // this life of the actor is
+	ending bool       // this life of the actor is
+	again  *kit.Timer // when those that have not ended are told again
 }
 
 // opened is the end of opening a pod. It owns what was opened.
@@ -139,6 +140,7 @@ func (p *pods) started(ctx actor.Context) {
 	}
 	if m.drain != nil { // whoever was drained is back, and must be told again
 		clear(m.drain.waiting)
+		clear(m.drain.over)
 		p.drainAll(ctx)
 	}
 }
@@ -280,7 +282,7 @@ func (p *pods) leave(ctx actor.Context, one *proxy) {
 	one.leaving = true
 	one.opened.close()
 	ctx.Request(one.pid, &messages.Drain{Mode: messages.DrainImmediate})
-	kit.After(ctx, leaveWithin, &drainAgain{})
+	p.tellAgain(ctx)
 }
 
 // terminated is told of proxies that have ended.
@@ -299,6 +301,7 @@ func (p *pods) terminated(ctx actor.Context, m *actor.Terminated) {
 		p.over(one)
 		if p.memory.drain != nil {
 			delete(p.memory.drain.waiting, one.pid.Id)
+			delete(p.memory.drain.over, one.pid.Id)
 			p.checkDrained(ctx)
 		}
 		return
