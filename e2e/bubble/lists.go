@@ -68,6 +68,12 @@ func (l *Lists) Revoke(revoked ...*mtls.Certificate) {
 	for i, c := range revoked {
 		serials[i] = c.Leaf().SerialNumber
 	}
+	l.RevokeSerials(serials...)
+}
+
+// RevokeSerials is Revoke by serial numbers.
+func (l *Lists) RevokeSerials(serials ...*big.Int) {
+	l.w.tb.Helper()
 	list, err := l.w.authority.RevocationList(serials...)
 	if err != nil {
 		l.w.tb.Fatal(err)
@@ -99,6 +105,9 @@ func (l *Lists) tell() {
 	default:
 	}
 }
+
+// Signer is the CA of the world's nodes, for one that adds to it. The lists are its own.
+func (w *World) Signer() identity.Signer { return identity.Local(w.authority) }
 
 // Certificate is the node's own.
 func (n *Node) Certificate() *mtls.Certificate {

@@ -148,6 +148,9 @@ func (l *life) checkCalm(c *spoken, s *served, line string) {
 			}
 		}
 	}
+	if l.mayMeetRevocation(c) {
+		return
+	}
 	for _, name := range l.mayReach(c) {
 		if _, all := l.model.verdicts(c.from, name, c.port(), c.start, c.end); !all {
 			return

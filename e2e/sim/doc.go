@@ -16,13 +16,15 @@
 //	policy     nothing is connected, or stays so, that the policy in force denies; while a change is under way either holds.
 //	           The model of policy and membership is a naive one of the simulation's own
 //	calm       without faults nothing fails that nothing forbids
+//	revocation nothing is connected by a certificate that a revocation list names, nor stays so, and the log says why
 //	log        every accepted connection has one line in the access log, with an error or without
 //	counts     opened = closed in the end, and no socket is open
 //	traces     every span's parent was exported
 //	ownership  nothing is left in the end: actors, goroutines, connections
 //
 // In half of the lives nodes hear of changes by a stream to a control plane that goes away at times; in a third certificates
-// are renewed all the time, by a CA that is away for less than they live. Neither is trouble: nobody may notice.
+// are renewed all the time, by a CA that is away for less than they live. Neither is trouble: nobody may notice. In a few the certificates of one node are revoked, which
+// its peers must notice and nobody else may.
 //
 // A [Life] that fails says how to play it again, and shows the last deliveries as a mermaid sequence diagram.
 package sim

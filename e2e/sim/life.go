@@ -55,7 +55,9 @@ type life struct {
 	drained  map[string]time.Time // when a drain of a node began
 	planes   map[string]*bubble.Plane
 	ca       *authority // nil where certificates outlive the life
-	out      *Life
+	// registrar is the CA of a life with revocation lists, nil in others.
+	registrar *registrar
+	out       *Life
 
 	mu sync.Mutex
 }
@@ -129,6 +131,7 @@ func (l *life) build(t *testing.T) {
 			l.nodes[name] = l.world.StartShared(o, name)
 		} else {
 			l.govern(name, &o)
+			l.heed(&o)
 			l.nodes[name] = l.world.StartWith(name, o)
 		}
 	}
@@ -187,6 +190,7 @@ func (l *life) end() {
 	}
 	l.checkCalls()
 	l.checkPolicy()
+	l.checkRevocation()
 	l.checkLog()
 	l.checkSpans()
 	if !l.plan.trouble.actors {

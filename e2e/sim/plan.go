@@ -138,6 +138,7 @@ type step struct {
 type Plan struct {
 	circumstances
 	government
+	revocation
 	trouble trouble
 	// shared says that the nodes are in shared mode: a CNI agent tells them of their pods.
 	shared bool
@@ -195,6 +196,7 @@ func draw(seed uint64) *Plan {
 		}
 	}
 	drawGovernment(seed, p)
+	drawRevocation(seed, p)
 	return p
 }
 
@@ -212,7 +214,7 @@ func (p *Plan) shorten(end time.Duration) {
 
 // script is the plan as lines, but for the changes, which are many.
 func (p *Plan) script() []string {
-	lines := []string{fmt.Sprintf("%s, shared %v: %+v, %+v", p.trouble, p.shared, p.circumstances, p.government)}
+	lines := []string{fmt.Sprintf("%s, shared %v: %+v, %+v, %+v", p.trouble, p.shared, p.circumstances, p.government, p.revocation)}
 	for _, c := range p.calls {
 		lines = append(lines, c.String())
 	}

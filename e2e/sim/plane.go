@@ -111,7 +111,7 @@ const look = 9_999_991 * time.Nanosecond
 
 // warm has every node have its certificate, in a life in which the CA may be away.
 func (l *life) warm() {
-	if l.ca == nil {
+	if l.ca == nil && l.registrar == nil {
 		return
 	}
 	for _, name := range meshed {
