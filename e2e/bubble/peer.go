@@ -113,6 +113,9 @@ func (p *Peer) WantStatus(want int, authority string, headers ...hbone.Header) {
 	}
 }
 
+// Addr is where the tunnel comes from.
+func (p *Peer) Addr() netip.AddrPort { return netip.MustParseAddrPort(p.conn.LocalAddr().String()) }
+
 // Gone reports whether the tunnel has ended.
 func (p *Peer) Gone() bool {
 	select {

@@ -17,6 +17,7 @@ var (
 		Mesh: "Mesh", PlainOut: "PlainOut", PlainIn: "PlainIn", SOCKS: "SOCKS", Denied: "Denied", DeniedPlain: "DeniedPlain",
 		Ready: "Ready", NextMesh: "NextMesh",
 		LastingMesh: "LastingMesh", LastingPlainOut: "LastingPlainOut", LastingPlainIn: "LastingPlainIn", Doomed: "Doomed",
+		Revoked: "Revoked",
 	}
 )
 

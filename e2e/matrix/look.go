@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/troupe-mesh/troupe/messages"
 )
@@ -38,7 +39,8 @@ func tales(spans tracetest.SpanStubs) map[string]tale {
 	}
 	all := map[string]tale{}
 	for _, s := range spans {
-		if s.Name != messages.SpanOutbound.String() && s.Name != messages.SpanInbound.String() {
+		stream := s.Name == messages.SpanConnect.String() && s.SpanKind == trace.SpanKindServer
+		if s.Name != messages.SpanOutbound.String() && s.Name != messages.SpanInbound.String() && !stream {
 			continue
 		}
 		a := attributes(s)
@@ -59,7 +61,7 @@ func attributes(s tracetest.SpanStub) map[string]string {
 // door is the node that a call reaches first.
 func (c *call) door() Side {
 	switch c.name {
-	case PlainIn, DeniedPlain, LastingPlainIn, Doomed:
+	case PlainIn, DeniedPlain, LastingPlainIn, Doomed, Revoked:
 		return Server
 	default:
 		return Client

@@ -2,7 +2,9 @@ package matrix
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/troupe-mesh/troupe/actors/fault"
@@ -24,22 +26,38 @@ func Over[T any]() Message {
 	return Message{
 		name: nameOf[T](), reply: "its answer",
 		strike: func(faults *fault.Faults, role string, f Fault, late time.Duration) *fault.Rule {
-			on := fault.On[T](faults, role)
-			switch f {
-			case PanicOnce:
-				return on.Once().Panic(errInjected)
-			case CrashLoop:
-				return on.CrashLoop(errInjected)
-			case Drop:
-				return on.Once().Drop()
-			case Delay:
-				return on.Once().Delay(late)
-			case Duplicate:
-				return on.Duplicate()
-			default:
-				return on.Once().LoseReply()
-			}
+			return strike(fault.On[T](faults, role), f, late)
 		},
+	}
+}
+
+// OverOwn is a message of a package's own, by its type as it is printed: "identity.looked".
+func OverOwn(kind string) Message {
+	_, name, _ := strings.Cut(kind, ".")
+	return Message{
+		name: name, reply: "its answer",
+		strike: func(faults *fault.Faults, role string, f Fault, late time.Duration) *fault.Rule {
+			return strike(fault.On[any](faults, role).Where(func(m *any) bool { return kindOf(*m) == kind }), f, late)
+		},
+	}
+}
+
+func kindOf(msg any) string { return strings.TrimPrefix(fmt.Sprintf("%T", msg), "*") }
+
+func strike[T any](on *fault.Selector[T], f Fault, late time.Duration) *fault.Rule {
+	switch f {
+	case PanicOnce:
+		return on.Once().Panic(errInjected)
+	case CrashLoop:
+		return on.CrashLoop(errInjected)
+	case Drop:
+		return on.Once().Drop()
+	case Delay:
+		return on.Once().Delay(late)
+	case Duplicate:
+		return on.Duplicate()
+	default:
+		return on.Once().LoseReply()
 	}
 }
 

@@ -43,7 +43,8 @@ What users see when an actor is broken. Written by ` + "`go test ./e2e/matrix -u
 While an actor is broken, these calls are made: **mesh** (to a service, by HBONE from node to node), **plain out** (to a workload
 without a node), **plain in** (from it), **SOCKS** (by the SOCKS5 door, to a host name), **denied mesh** and **denied plain** (which a policy
 denies), **readiness** (the page of the node that is broken), and **next mesh**. Three connections of the first three kinds were open before:
-**lasting mesh**, **lasting plain out**, **lasting plain in**; where a policy comes, so was **doomed**, which it denies. A cell names those that went otherwise than they should, with the reason code
+**lasting mesh**, **lasting plain out**, **lasting plain in**; where a policy comes, so was **doomed**, which it denies, and where a revocation list comes, **revoked**, in a tunnel
+of a peer that it names. A cell names those that went otherwise than they should, with the reason code
 (` + "`error.type`" + ` of the trace) at the node that the call reached first, and when everything went well again. All others went well, at
 once. A crash-loop lasts 30 s, and the calls that it is about are made in the midst of it.
 

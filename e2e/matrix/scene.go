@@ -54,6 +54,8 @@ type Scene struct {
 	heals  time.Duration
 	doomed atomic.Bool   // the state says so
 	plane  *bubble.Plane // of the broken node, where it has one
+	lists  *bubble.Lists // and these
+	peer   *bubble.Peer  // whose certificate they name
 
 	mu      sync.Mutex
 	lasting []*call // those that stay open
@@ -199,7 +201,7 @@ func (s *Scene) heal() time.Duration {
 		for _, c := range b.calls {
 			well = well && c.asItShould()
 		}
-		if well {
+		if well && !s.revokedLives() {
 			return step
 		}
 	}
@@ -308,6 +310,9 @@ func (s *Scene) finish() {
 			s.t.Errorf("%s from %s lives on against the policy", c.name, c.from)
 			_ = c.conn.Close()
 		}
+	}
+	if s.peer != nil {
+		s.peer.Close()
 	}
 	s.World.Settle()
 }

@@ -39,9 +39,13 @@ const (
 	LastingPlainIn  = "lasting plain in"
 	// Doomed is one that a new policy denies, in the rows that have it.
 	Doomed = "doomed"
+	// Revoked is one in a tunnel of its own, whose peer's certificate a new revocation list names, in the rows that have it.
+	Revoked = "revoked"
 )
 
-func lastingNames() []string { return []string{LastingMesh, LastingPlainOut, LastingPlainIn, Doomed} }
+func lastingNames() []string {
+	return []string{LastingMesh, LastingPlainOut, LastingPlainIn, Doomed, Revoked}
+}
 
 // Seen is what users see of a fault. The zero value is nothing at all: all calls that may be made went well at once, and
 // all connections lived on.

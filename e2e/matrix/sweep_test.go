@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"flag"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,8 +42,6 @@ func (s *spots) Handling(to kit.Target, msg any) {
 	defer s.mu.Unlock()
 	s.seen[spot{to.Role, kindOf(msg)}] = true
 }
-
-func kindOf(msg any) string { return strings.TrimPrefix(fmt.Sprintf("%T", msg), "*") }
 
 // whatever is every message of a type by its name.
 func whatever(kind string) Message {

@@ -9,7 +9,7 @@ import (
 
 // Rows is the matrix.
 func Rows() []Row {
-	return slices.Concat(nodeRows(), storeRows(), controlRows(), podsRows(), dnsRows(), podRows(), flowRows(), poolRows())
+	return slices.Concat(nodeRows(), storeRows(), controlRows(), revocationRows(), podsRows(), dnsRows(), podRows(), flowRows(), poolRows())
 }
 
 // cells are a row's.
