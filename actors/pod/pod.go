@@ -246,9 +246,14 @@ func (p *pod) refuse(m *messages.ConnectionAccepted, why *messages.Failure) {
 	record := messages.Record{Direction: m.Entrance.Direction(), Src: m.Peer, Dst: m.Local}
 	record.Start = m.At
 	p.deps.Telemetry.Start(&record)
+	p.denied(&record, m, why)
+}
+
+// denied lets go of what is refused and tells of it; its record was started.
+func (p *pod) denied(record *messages.Record, m interface{ Undeliver() }, why *messages.Failure) {
 	record.Failure = why
 	m.Undeliver()
-	p.deps.Telemetry.EarlyDenied(&record)
+	p.deps.Telemetry.EarlyDenied(record)
 }
 
 // streamOpened spawns the flow of a peer's CONNECT.
@@ -277,9 +282,7 @@ func (p *pod) refuseStream(m *messages.StreamOpened, why *messages.Failure) {
 	record := messages.Record{Direction: messages.Inbound, Src: m.Peer, Dst: m.Local}
 	record.Start = m.At
 	p.deps.Telemetry.StartStream(&record)
-	record.Failure = why
-	m.Undeliver()
-	p.deps.Telemetry.EarlyDenied(&record)
+	p.denied(&record, m, why)
 }
 
 // connectLocally spawns the flow of a connection that another pod of this process hands over. A pod that drains takes none,

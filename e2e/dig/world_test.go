@@ -16,6 +16,7 @@ import (
 	"github.com/troupe-mesh/troupe/e2e/lab"
 	"github.com/troupe-mesh/troupe/e2e/mesh"
 	"github.com/troupe-mesh/troupe/e2e/product"
+	"github.com/troupe-mesh/troupe/e2e/sandbox"
 )
 
 // requiredEnv=required makes a missing client a failure. Debian has them in bind9-dnsutils and knot-dnsutils.
@@ -24,15 +25,7 @@ const requiredEnv = "TROUPE_E2E_DIG"
 // client finds a resolver client, or skips the test.
 func client(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-	case os.Getenv(requiredEnv) == "required":
-		t.Fatalf("%s=required, but: %v", requiredEnv, err)
-	default:
-		t.Skipf("%v; install bind9-dnsutils and knot-dnsutils", err)
-	}
-	return path
+	return sandbox.Program(t, requiredEnv, "bind9-dnsutils and knot-dnsutils", name)
 }
 
 // world is a captured pod that asks, and a name server in a pod outside the mesh.

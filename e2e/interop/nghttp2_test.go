@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/troupe-mesh/troupe/e2e/sandbox"
 	"github.com/troupe-mesh/troupe/messages"
 	"github.com/troupe-mesh/troupe/transport/hbone"
 	"github.com/troupe-mesh/troupe/transport/mtls"
@@ -31,15 +32,7 @@ const requiredEnv = "TROUPE_E2E_NGHTTP2"
 // tool finds a program of nghttp2, or skips the test.
 func tool(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-	case os.Getenv(requiredEnv) == "required":
-		t.Fatalf("%s=required, but: %v", requiredEnv, err)
-	default:
-		t.Skipf("%v; install nghttp2-client and nghttp2-server", err)
-	}
-	return path
+	return sandbox.Program(t, requiredEnv, "nghttp2-client and nghttp2-server", name)
 }
 
 // party is one end's certificate, also as the files that programs take.
